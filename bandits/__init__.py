@@ -1,0 +1,1 @@
+"""The learning core: pure numpy, no Django, no SQL, no HTTP. Usable from a notebook."""
