@@ -1,0 +1,9 @@
+from django.urls import path
+
+from levered_site.api.keys import ApiKeyDetailView, ApiKeyListView, MeView
+
+urlpatterns = [
+    path("me", MeView.as_view(), name="me"),
+    path("api-keys", ApiKeyListView.as_view(), name="api-keys"),
+    path("api-keys/<uuid:key_id>", ApiKeyDetailView.as_view(), name="api-key"),
+]

@@ -1,0 +1,46 @@
+"""Misconfiguration stops the start-up with an id and a hint."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+
+
+@checks.register(checks.Tags.caches)
+def shared_rate_counters(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    if settings.WEB_PROCESSES > 1 and not settings.REDIS_URL:
+        return [
+            checks.Error(
+                f"WEB_PROCESSES is {settings.WEB_PROCESSES}, but the rate limiter's counters live in one process.",
+                hint="Set REDIS_URL, or serve with WEB_PROCESSES=1 (one process answers in parallel threads).",
+                id="levered.E001",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.database)
+def durable_sqlite(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3") and settings.WEB_PROCESSES > 4:
+        return [
+            checks.Warning(
+                f"{settings.WEB_PROCESSES} processes share one SQLite file.",
+                hint="SQLite admits one writer at a time; set DATABASE_URL to a PostgreSQL server.",
+                id="levered.W001",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def hosts_are_named(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    if "*" in settings.ALLOWED_HOSTS:
+        return [
+            checks.Warning(
+                "LEVERED_ALLOWED_HOSTS admits every host name.",
+                hint="Name the hosts under which the product is reached.",
+                id="levered.W002",
+            )
+        ]
+    return []

@@ -1,0 +1,113 @@
+"""Who uses the product: organizations, their users and their API keys."""
+
+import secrets
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+
+def new_organization_id() -> str:
+    return f"org_{secrets.token_hex(12)}"
+
+
+def new_publishable_key() -> str:
+    return f"pk_{secrets.token_urlsafe(24)}"
+
+
+class Organization(models.Model):
+    """A tenant. Everything else belongs to exactly one."""
+
+    public_id = models.CharField(max_length=40, unique=True, default=new_organization_id, editable=False)
+    name = models.CharField(max_length=200)
+    publishable_key = models.CharField(
+        max_length=60,
+        unique=True,
+        default=new_publishable_key,
+        editable=False,
+        help_text="Names the organization on best-variant; safe in a browser.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
+        user = self.model(email=self.normalize_email(email).lower(), **extra)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **extra: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
+
+
+class User(AbstractUser):
+    """A person, who signs in with an e-mail address."""
+
+    username = None  # type: ignore[assignment]
+    email = models.EmailField(unique=True)
+    organizations: "models.ManyToManyField[Organization, Membership]" = models.ManyToManyField(
+        Organization, through="Membership", related_name="users"
+    )
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Role(models.TextChoices):
+    ADMIN = "admin", "Admin: everything"
+    MEMBER = "member", "Member: everything but keys, connections and members"
+    VIEWER = "viewer", "Viewer: reads only"
+
+
+class Membership(models.Model):
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["user", "organization"], name="one_membership_per_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.organization} ({self.role})"
+
+
+class Scope(models.TextChoices):
+    INGEST = "ingest", "Send events"
+    READ = "read", "Read everything"
+    MANAGE = "manage", "Change everything"
+
+
+class ApiKey(models.Model):
+    """A machine's credential. Only a hash of the secret is stored; `prefix` finds the row."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=200)
+    prefix = models.CharField(max_length=20, unique=True, editable=False)
+    secret_hash = models.CharField(max_length=64, editable=False)
+    scopes = models.JSONField(default=list)
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

@@ -1,0 +1,233 @@
+"""All settings, read from the environment by the typed readers of `env.py`. `.env.example` lists every variable."""
+
+from pathlib import Path
+
+import environ
+
+from levered_site import env
+from levered_site.logs import logging_settings
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+
+DATA_DIR = Path(env.text("LEVERED_DATA_DIR", str(BASE_DIR / "var")))
+DEBUG = env.boolean("LEVERED_DEBUG", False)
+SECRET_KEY = env.secret("LEVERED_SECRET_KEY", DATA_DIR / "secret_key")
+ALLOWED_HOSTS = env.words("LEVERED_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("LEVERED_TRUSTED_ORIGINS", [])
+WEB_PROCESSES = env.integer("WEB_PROCESSES", 1, at_least=1)
+TRUSTED_PROXIES = env.integer("LEVERED_TRUSTED_PROXIES", 0)
+
+INSTALLED_APPS = [
+    "levered_site.organizations",
+    "warehouse",
+    "optimizations",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_ratelimit",
+    "django_q",
+    "django_htmx",
+]
+
+MIDDLEWARE = [
+    "levered_site.request_id.RequestIdMiddleware",
+    "levered_site.api.middleware.JsonErrorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "levered_site.urls"
+WSGI_APPLICATION = "levered_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- database: SQLite tuned for many writers, or PostgreSQL behind a pool --------------------------------------------
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'levered.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # FULL: an acknowledged event survives the loss of power, not just of the process
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-20000;",
+    }
+else:
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        connect_timeout=5,
+        pool={"min_size": 1, "max_size": env.integer("LEVERED_DATABASE_POOL", 8, at_least=1), "timeout": 5},
+    )
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- cache: counters of the rate limiter; Redis when several processes must share them ------------------------------
+REDIS_URL = env.text("REDIS_URL")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "default"},
+    "ratelimit": (
+        {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+        }
+        if REDIS_URL
+        else {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "LOCATION": "ratelimit",
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        }
+    ),
+}
+RATELIMIT_USE_CACHE = "ratelimit"
+RATELIMIT_FAIL_OPEN = True  # a dead counter lets traffic through
+RATELIMIT_IP_META_KEY = "levered_site.api.throttling.client_ip"
+RATE_LIMITS = {
+    "api": env.rate("LEVERED_RATE_LIMIT_API", "100/m"),
+    "serve": env.rate("LEVERED_RATE_LIMIT_SERVE", "300/m"),
+    "ingest": env.rate("LEVERED_RATE_LIMIT_INGEST", "6000/m"),
+}
+# LocMem counts exactly in one process; levered_site.checks refuses it for several
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
+
+# --- task queue -----------------------------------------------------------------------------------------------------
+# A task is locked from its prefetch on: retry > timeout x (1 + (queue_limit + 1) / workers), or it runs twice.
+Q_CLUSTER = {
+    "name": "levered",
+    "orm": "default",
+    "workers": env.integer("LEVERED_WORKERS", 1, at_least=1),
+    "timeout": 300,
+    "retry": 1500,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "queue_limit": 1,
+    "bulk": 1,
+    "poll": 0.5,
+    "catch_up": False,
+    "save_limit": 1000,
+    "cache": "default",
+}
+TRAINING_MINUTES = env.integer("LEVERED_TRAINING_MINUTES", 5, at_least=1)
+SNAPSHOT_POLL_SECONDS = env.number("LEVERED_SNAPSHOT_POLL_SECONDS", 0.5)
+
+# --- who is who -----------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "organizations.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+
+# --- browser security -----------------------------------------------------------------------------------------------
+HTTPS = env.boolean("LEVERED_HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/admin/"],  # the admin theme needs eval; its pages are for staff only
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "object-src": ["'none'"],
+    },
+}
+
+# --- static files ---------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- API ------------------------------------------------------------------------------------------------------------
+APPEND_SLASH = True
+MAX_BODY_BYTES = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "levered_site.api.authentication.BearerAuthentication",
+        "levered_site.api.authentication.DashboardAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["levered_site.api.permissions.ScopePermission"],
+    "DEFAULT_THROTTLE_CLASSES": ["levered_site.api.throttling.ApiThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["levered_site.api.parsers.JsonParser"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "levered_site.api.renderers.EnvelopeRenderer",
+        "levered_site.api.renderers.BrowsableRenderer",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "levered_site.api.renderers.Negotiation",
+    "EXCEPTION_HANDLER": "levered_site.api.exceptions.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "levered_site.api.schema.EnvelopeSchema",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": False,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Levered API",
+    "DESCRIPTION": "Optimizations, models, metrics, the warehouse and event ingestion of one organization.",
+    "VERSION": "2",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v2",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+}
+# The two public serve paths answer any origin, without credentials; nothing else does.
+CORS_URLS_REGEX = r"^/api/v2/optimizations/([^/]+/serve|best-variant)$"
+CORS_ALLOW_ALL_ORIGINS = True
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_METHODS = ["POST", "OPTIONS"]
+CORS_ALLOW_HEADERS = ["content-type", "authorization", "x-api-key"]
+CORS_PREFLIGHT_MAX_AGE = 86_400
+
+UNFOLD = {"SITE_TITLE": "Levered", "SITE_HEADER": "Levered", "SITE_SYMBOL": "experiment"}
+
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LOGGING_CONFIG = "logging.config.dictConfig"
+LOGGING = logging_settings(
+    level=env.text("LEVERED_LOG_LEVEL", "INFO"), as_json=env.text("LEVERED_LOG_FORMAT", "json") == "json"
+)

@@ -1,0 +1,12 @@
+"""The WSGI application. The URL map is loaded here, so that the first visitor does not wait for it."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "levered_site.settings")
+application = get_wsgi_application()
+
+from django.urls import get_resolver  # noqa: E402
+
+get_resolver().url_patterns  # noqa: B018

@@ -1,0 +1,165 @@
+"""What is optimized, what has been learned, and what is served."""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+
+from levered_site.organizations.models import Organization, User
+from optimizations.states import ModelStatus, Status
+from warehouse.models import AssignmentSource, Metric
+
+
+class ModelType(models.TextChoices):
+    MAB = "mab", "mab"
+    CMAB = "cmab", "cmab"
+
+
+class Optimization(models.Model):
+    """A decision in design factors. `training_data_config` and `excluded_combinations` are as in the API."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="optimizations")
+    name = models.CharField(max_length=255)
+    description = models.CharField(max_length=1000, blank=True, default="")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.LIVE)
+    model_type = models.CharField(max_length=4, choices=ModelType.choices, default=ModelType.CMAB)
+    holdout_percentage = models.PositiveSmallIntegerField(default=10)
+    training_data_config = models.JSONField()
+    excluded_combinations = models.JSONField(default=list, blank=True)
+    reward_metric = models.ForeignKey(Metric, on_delete=models.PROTECT, related_name="optimizations")
+    assignment_source = models.ForeignKey(
+        AssignmentSource, null=True, on_delete=models.SET_NULL, related_name="optimizations"
+    )
+    summary = models.JSONField(null=True, blank=True, help_text="Written at training; null before the first.")
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    serving_revision = models.BigIntegerField(
+        default=0, editable=False, help_text="The publication that last changed what is served."
+    )
+
+    class Meta:
+        ordering = ["-updated_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["organization", "-updated_at"], name="optimizations_recent"),
+            models.Index(fields=["serving_revision"], name="optimizations_by_revision"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ServingRevision(models.Model):
+    """One row: the number of the latest publication. Every process polls it to learn what to reload."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    number = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class Guardrail(models.Model):
+    """A metric that must not move against `direction` by more than `margin_percent`."""
+
+    class Direction(models.TextChoices):
+        INCREASE = "increase", "must not fall"
+        DECREASE = "decrease", "must not rise"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    optimization = models.ForeignKey(Optimization, on_delete=models.CASCADE, related_name="guardrails")
+    metric = models.ForeignKey(Metric, on_delete=models.PROTECT, related_name="guardrails")
+    direction = models.CharField(max_length=10, choices=Direction.choices)
+    margin_percent = models.FloatField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.get_direction_display()} by more than {self.margin_percent} %"
+
+
+class BanditModel(models.Model):
+    """The learner of one optimization. A deleted one stays, archived; a new one may take its place."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="models")
+    optimization = models.ForeignKey(Optimization, on_delete=models.CASCADE, related_name="models")
+    status = models.CharField(max_length=10, choices=ModelStatus.choices, default=ModelStatus.UNTRAINED)
+    version = models.PositiveIntegerField(default=0, help_text="Of the posterior that is served; 0 before the first.")
+    trained_at = models.DateTimeField(null=True, blank=True)
+    training_claimed_at = models.DateTimeField(null=True, blank=True, help_text="Set while one process trains it.")
+    bias = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["optimization"],
+                condition=~models.Q(status=ModelStatus.ARCHIVED),
+                name="one_active_model_per_optimization",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Model of {self.optimization}"
+
+
+class PosteriorVersion(models.Model):
+    """One published posterior, and the decision log of the policy that served it."""
+
+    model = models.ForeignKey(BanditModel, on_delete=models.CASCADE, related_name="posteriors")
+    version = models.PositiveIntegerField()
+    blob = models.BinaryField(help_text="bandits.Posterior.to_bytes()")
+    bias = models.JSONField(default=dict)
+    shares = models.JSONField(
+        default=list, help_text="Per context cell: [codes, [[variant, slots], …]]; propensities can be recomputed."
+    )
+    observations = models.FloatField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-version"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["model", "version"], name="one_posterior_per_version")]
+
+    def __str__(self) -> str:
+        return f"v{self.version} of {self.model_id}"
+
+
+class TrainingRun(models.Model):
+    """One attempt to train, by whomever it was started."""
+
+    class Trigger(models.TextChoices):
+        API = "api", "API"
+        DASHBOARD = "dashboard", "Dashboard"
+        ADMIN = "admin", "Admin"
+        SCHEDULE = "schedule", "Schedule"
+        COMMAND = "command", "Command line"
+
+    class Outcome(models.TextChoices):
+        RUNNING = "running", "Running"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    model = models.ForeignKey(BanditModel, on_delete=models.CASCADE, related_name="training_runs")
+    trigger = models.CharField(max_length=10, choices=Trigger.choices)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.RUNNING)
+    stage = models.CharField(max_length=40, blank=True, default="", help_text="What a running training is doing.")
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveIntegerField(null=True, blank=True)
+    observations = models.FloatField(null=True, blank=True)
+    in_sample_metrics = models.JSONField(null=True, blank=True)
+    error = models.CharField(max_length=1000, blank=True, default="")
+
+    class Meta:
+        ordering = ["-started_at"]
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()} training of {self.model_id}"

@@ -1,0 +1,76 @@
+"""Two organizations exist in every test that touches the API: what one owns, the other must never see."""
+
+from dataclasses import dataclass
+
+import pytest
+from django.conf import LazySettings
+from django.core.cache import caches
+from rest_framework.test import APIClient
+
+from levered_site.organizations.models import Membership, Organization, Role, Scope, User
+from levered_site.organizations.services import create_api_key, create_organization
+
+
+@dataclass
+class Tenant:
+    """An organization with one user per role and one client per kind of credential."""
+
+    organization: Organization
+    secret: str
+
+    @property
+    def client(self) -> APIClient:
+        """A client with a key of every scope."""
+        return client_with(self.secret)
+
+    def with_scopes(self, *scopes: str) -> APIClient:
+        return client_with(create_api_key(self.organization, name="test", scopes=scopes)[1])
+
+    def user(self, role: Role = Role.ADMIN) -> User:
+        user, created = User.objects.get_or_create(email=f"{role}@{self.organization.name.lower()}.example")
+        if created:
+            Membership.objects.create(user=user, organization=self.organization, role=role)
+        return user
+
+    def browser(self, role: Role = Role.ADMIN, *, csrf: bool = False) -> APIClient:
+        """A signed-in dashboard session."""
+        client = APIClient(enforce_csrf_checks=csrf)
+        client.force_login(self.user(role))
+        return client
+
+
+def client_with(secret: str) -> APIClient:
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+    return client
+
+
+def tenant(name: str) -> Tenant:
+    organization = create_organization(name=name)
+    return Tenant(organization, create_api_key(organization, name="all", scopes=list(Scope))[1])
+
+
+@pytest.fixture
+def acme(db: None) -> Tenant:
+    return tenant("Acme")
+
+
+@pytest.fixture
+def globex(db: None) -> Tenant:
+    return tenant("Globex")
+
+
+@pytest.fixture
+def anonymous() -> APIClient:
+    return APIClient()
+
+
+@pytest.fixture(autouse=True)
+def _quiet_limits(settings: LazySettings) -> None:
+    """Limits far above what a test sends; tests of the limits lower them again."""
+    settings.RATE_LIMITS = dict.fromkeys(settings.RATE_LIMITS, "100000/m")
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    for cache in caches.all():
+        cache.clear()
