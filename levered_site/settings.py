@@ -212,7 +212,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+    "ENUM_NAME_OVERRIDES": {
+        "OptimizationStatus": "optimizations.states.Status",
+        "ModelStatus": "optimizations.states.ModelStatus",
+        "ModelType": "optimizations.models.ModelType",
+        "Role": "levered_site.organizations.models.Role",
+        "Scope": "levered_site.organizations.models.Scope",
+    },
 }
 # The two public serve paths answer any origin, without credentials; nothing else does.
 CORS_URLS_REGEX = r"^/api/v2/optimizations/([^/]+/serve|best-variant)$"

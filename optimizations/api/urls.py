@@ -1,3 +1,13 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from optimizations.api import models, optimizations, results
+
+urlpatterns = [
+    path("optimizations", optimizations.OptimizationListView.as_view(), name="optimizations"),
+    path("optimizations/<uuid:optimization_id>", optimizations.OptimizationView.as_view(), name="optimization"),
+    path("optimizations/<uuid:optimization_id>/model", models.NewModelView.as_view(), name="new-model"),
+    path("optimizations/<uuid:optimization_id>/results", results.ResultsView.as_view(), name="results"),
+    path("models", models.ModelListView.as_view(), name="models"),
+    path("models/<uuid:model_id>", models.ModelView.as_view(), name="model"),
+    path("models/<uuid:model_id>/train", models.TrainView.as_view(), name="train"),
+]
