@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from optimizations.api.ingest import IngestExposuresView, IngestRewardsView
+
+urlpatterns: list[URLPattern] = [
+    path("ingest/exposures", IngestExposuresView.as_view(), name="ingest-exposures"),
+    path("ingest/rewards", IngestRewardsView.as_view(), name="ingest-rewards"),
+]
