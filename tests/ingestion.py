@@ -9,7 +9,9 @@ from tests.conftest import Tenant
 from warehouse.models import Metric
 
 
-def optimization(tenant: Tenant, *, levels: tuple[Any, ...] = ("sign_up_now", "try_it"), dtype: str = "str") -> Optimization:
+def optimization(
+    tenant: Tenant, *, levels: tuple[Any, ...] = ("sign_up_now", "try_it"), dtype: str = "str"
+) -> Optimization:
     """A live optimization with the factors `cta` and `hero`, without the lifecycle's rules."""
     metric = Metric.objects.create(organization=tenant.organization, name="signup", sql="SELECT 1", column_mapping={})
     return Optimization.objects.create(

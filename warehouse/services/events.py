@@ -106,8 +106,9 @@ def _copy(table: str, columns: dict[str, str], rows: list[Row]) -> int:
         with cursor.copy(f"COPY {stage} ({names}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
+        # ctid: in the order of COPY, so that of a key that comes twice the first event is stored
         cursor.execute(
-            f'INSERT INTO {table} ({names}) SELECT {names} FROM {stage} ORDER BY idempotency_key COLLATE "C"'  # noqa: S608
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM {stage} ORDER BY ctid"  # noqa: S608
             " ON CONFLICT (organization_id, idempotency_key) DO NOTHING"
         )
         stored: int = cursor.rowcount
