@@ -1,6 +1,6 @@
 from django.urls import path
 
-from optimizations.api import models, optimizations, results
+from optimizations.api import ingest, models, optimizations, results
 
 urlpatterns = [
     path("optimizations", optimizations.OptimizationListView.as_view(), name="optimizations"),
@@ -10,4 +10,6 @@ urlpatterns = [
     path("models", models.ModelListView.as_view(), name="models"),
     path("models/<uuid:model_id>", models.ModelView.as_view(), name="model"),
     path("models/<uuid:model_id>/train", models.TrainView.as_view(), name="train"),
+    path("ingest/exposures", ingest.IngestExposuresView.as_view(), name="ingest-exposures"),
+    path("ingest/rewards", ingest.IngestRewardsView.as_view(), name="ingest-rewards"),
 ]
