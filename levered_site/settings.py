@@ -40,6 +40,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # answers the two public serve paths itself: nothing below is needed there
+    "optimizations.api.shortcut.ServeShortcut",
     "levered_site.request_id.RequestIdMiddleware",
     "levered_site.api.middleware.JsonErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -226,6 +228,7 @@ CORS_ALLOW_ALL_ORIGINS = True
 CORS_ALLOW_CREDENTIALS = False
 CORS_ALLOW_METHODS = ["POST", "OPTIONS"]
 CORS_ALLOW_HEADERS = ["content-type", "authorization", "x-api-key"]
+CORS_EXPOSE_HEADERS = ["x-request-id", "retry-after"]
 CORS_PREFLIGHT_MAX_AGE = 86_400
 
 UNFOLD = {"SITE_TITLE": "Levered", "SITE_HEADER": "Levered", "SITE_SYMBOL": "experiment"}
