@@ -92,7 +92,8 @@ class TrainingStateView(DashboardView):
     def get(self, request: Any, optimization_id: UUID) -> HttpResponse:
         optimization = lifecycle.get_optimization(self.organization, optimization_id)
         model = lifecycle.active_model(optimization)
-        card = training_card(optimization, model, latest_runs(model))
+        shown = request.GET.get("shown", "")
+        card = training_card(optimization, model, latest_runs(model), shown=int(shown) if shown.isdecimal() else None)
         context = {"optimization": optimization, "training": card}
         return self.page("dashboard/parts/training_state.html", context)
 
