@@ -119,6 +119,12 @@ class TrainingDataConfigOutput(serializers.Serializer[Any]):
 class SummaryOutput(serializers.Serializer[Any]):
     variants_count = serializers.IntegerField()
     lift = serializers.FloatField(allow_null=True, help_text="In percent: measured, else the model's.")
+    lift_ci = serializers.ListField(
+        child=serializers.FloatField(),
+        allow_null=True,
+        default=None,
+        help_text="Of the measured lift; null while it is modeled.",
+    )
     confidence = serializers.FloatField(allow_null=True, help_text="Probability that the policy beats the baseline.")
     exposures = serializers.IntegerField()
 

@@ -48,8 +48,12 @@ def traffic(
     return {"dates": [_seconds(date) for date in dates], "series": series}, rows
 
 
-def band(points: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """An estimate per day with its interval: `points` have `date`, `mean`, `low` and `high`."""
-    rows = [{"date": str(p["date"]), "mean": p["mean"], "low": p["low"], "high": p["high"]} for p in points]
+def measured_lift(points: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The measured lift as it stood at the end of each day, with its interval where both arms are large enough."""
+    rows = []
+    for point in points:
+        low, high = point["lift_ci"] or (None, None)
+        rows.append({"date": str(point["date"]), "mean": point["lift_percent"], "low": low, "high": high})
+    rows = [row for row in rows if row["low"] is not None]
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in ("mean", "low", "high")}
     return {"dates": [_seconds(row["date"]) for row in rows]} | columns, rows

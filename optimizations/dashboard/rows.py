@@ -54,7 +54,7 @@ class Row:
             summary=summary,
             lift_low=low,
             lift_high=high,
-            lift_source="",
+            lift_source="modeled" if low is None else "",
             tone="neutral" if low is None or high is None or low <= 0 <= high else "success" if low > 0 else "error",
         )
 

@@ -63,13 +63,17 @@ def arm_total(arms: list[ArmDay], *, holdout: bool) -> ArmStatistics:
 
 
 def summarize(config: Config, evidence: Evidence, conclusions: dict[str, Any]) -> dict[str, Any]:
-    """The list's summary: the measured lift where it exists, else the modeled lift of the policy, in percent."""
+    """The list's summary: the measured lift where it exists, else the modeled lift of the policy, in percent.
+
+    `lift_ci` is the measured lift's interval, and null while the lift is a modeled one.
+    """
     measured = lift_of_arms(evidence.arms, reward_type=config.reward_type)
     modeled = conclusions["policy_lift"]
     lift = measured.lift_percent if measured.lift_ci else (modeled["mean"] if modeled else None)
     return {
         "variants_count": config.n_variants,
         "lift": None if lift is None else round(lift, 2),
+        "lift_ci": [round(bound, 2) for bound in measured.lift_ci] if measured.lift_ci else None,
         "confidence": conclusions["confidence"],
         "exposures": int(evidence.table.n.sum()),
     }

@@ -86,20 +86,28 @@ function stacked(data) {
   };
 }
 
+// The first days know little and their intervals are huge: the scale follows the intervals of the later ones.
+function reach(data) {
+  const last = data.dates.length - 1;
+  const widest = 4 * (data.high[last] - data.low[last]);
+  const settled = data.dates.map((_, i) => i).filter((i) => data.high[i] - data.low[i] <= widest);
+  const low = Math.min(0, ...settled.map((i) => data.low[i]));
+  const high = Math.max(0, ...settled.map((i) => data.high[i]));
+  const room = (high - low) * 0.08 || 1;
+  return [low - room, high + room];
+}
+
 function band(data) {
   const line = token("--color-chart-1");
   return {
     values: [data.dates, data.high, data.low, data.mean, data.dates.map(() => 0)],
     options: {
-      scales: { x: { time: true }, y: { range: (_, low, high) => {
-        const room = (Math.max(high, 0) - Math.min(low, 0)) * 0.08 || 1;
-        return [Math.min(low, 0) - room, Math.max(high, 0) + room];
-      } } },
+      scales: { x: { time: true }, y: { range: reach(data) } },
       series: [
         {},
         { label: "High", stroke: "transparent", points: { show: false } },
         { label: "Low", stroke: "transparent", points: { show: false } },
-        { label: "Improvement", stroke: line, width: 2, points: { show: data.dates.length < 3, size: 7, fill: line } },
+        { label: "Lift", stroke: line, width: 2, points: { show: data.dates.length < 3, size: 7, fill: line } },
         { label: "Zero", stroke: token("--color-muted"), width: 1, dash: [4, 4], points: { show: false } },
       ],
       bands: [{ series: [1, 2], fill: `color-mix(in oklab, ${line} 20%, transparent)` }],
@@ -107,7 +115,7 @@ function band(data) {
       plugins: [tooltip(
         (i) => day(data.dates[i]),
         (i) => [
-          ["Improvement", data.mean[i] == null ? "–" : signed(data.mean[i])],
+          ["Lift", data.mean[i] == null ? "–" : signed(data.mean[i])],
           ["95% interval", data.low[i] == null ? "–" : `${signed(data.low[i])} to ${signed(data.high[i])}`],
         ],
       )],

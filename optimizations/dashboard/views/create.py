@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 
 from levered_site.errors import DomainError
 from optimizations.dashboard.access import DashboardView
-from optimizations.dashboard.event_metrics import create_event_metric
+from optimizations.dashboard.event_metrics import create_event_metric, event_of
 from optimizations.dashboard.forms import FactorForm, OptimizationForm
 from optimizations.dashboard.issues import add_issues
 from optimizations.services.lifecycle import Created, create_optimization
@@ -70,7 +70,7 @@ class CreateOptimizationView(DashboardView):
                 reward_metric_id=metric.pk,
                 holdout_percentage=data["holdout_percentage"],
                 training_data_config={
-                    "reward": {"name": metric.name, "type": metric.column_mapping.get("reward_type", "bool")},
+                    "reward": {"name": event_of(metric), "type": metric.column_mapping.get("reward_type", "bool")},
                     "design_factors": [factor.as_factor() for factor in design],
                     "context_factors": [factor.as_factor() for factor in context],
                     "attribution": {"conversion_window_hours": data["conversion_window_hours"]},

@@ -17,7 +17,8 @@ from optimizations.dashboard.training import latest_runs, run_rows, training_car
 from optimizations.dashboard.variants import chart_labels, importance_rows, scale_of, variant_rows
 from optimizations.dashboard.verdict import verdict_of
 from optimizations.models import Optimization, TrainingRun
-from optimizations.services import lifecycle, results, training
+from optimizations.services import lifecycle, training
+from optimizations.services.results import lift_by_day, results
 from optimizations.states import MOVES, Status
 
 VARIANTS_PER_PAGE = 25
@@ -36,13 +37,13 @@ class OptimizationView(DashboardView):
         )
         model = lifecycle.active_model(optimization)
         runs = latest_runs(model)
-        found = results.get_results(optimization)
+        found = results(optimization)
         measured, variants = found["primary_metric_vs_holdout"], found["variants"]
         exposures = sum(v["exposures"] for v in variants)
         users = [measured["optimization_users"] or 0, measured["holdout_users"] or 0]
         paging = paged(self.request, variant_rows(variants), size=VARIANTS_PER_PAGE)
         traffic, traffic_rows = charts.traffic(found["time_series"], chart_labels(variants))
-        lift_history, lift_rows = charts.band(results.lift_history(optimization))
+        lift_history, lift_rows = charts.measured_lift(lift_by_day(optimization))
         return {
             "optimization": optimization,
             "design_factors": config.design,
