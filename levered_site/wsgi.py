@@ -1,4 +1,4 @@
-"""The WSGI application. The URL map is loaded here, so that the first visitor does not wait for it."""
+"""The WSGI application. The URL map and the snapshots are loaded here, so that the first visitor does not wait."""
 
 import os
 
@@ -10,3 +10,7 @@ application = get_wsgi_application()
 from django.urls import get_resolver  # noqa: E402
 
 get_resolver().url_patterns  # noqa: B018
+
+from optimizations.services.snapshots import store  # noqa: E402
+
+store.start()

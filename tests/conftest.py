@@ -1,5 +1,6 @@
 """Two organizations exist in every test that touches the API: what one owns, the other must never see."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +10,7 @@ from rest_framework.test import APIClient
 
 from levered_site.organizations.models import Membership, Organization, Role, Scope, User
 from levered_site.organizations.services import create_api_key, create_organization
+from optimizations.services.snapshots import store
 
 
 @dataclass
@@ -74,3 +76,12 @@ def _quiet_limits(settings: LazySettings) -> None:
     }
     for cache in caches.all():
         cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_snapshots(settings: LazySettings) -> Iterator[None]:
+    """No thread beside the test: snapshots are read on a miss and by `store.refresh()`. Every test starts without."""
+    settings.SNAPSHOT_POLL_SECONDS = 0
+    store.stop()
+    yield
+    store.stop()
