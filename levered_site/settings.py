@@ -41,7 +41,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     # answers the two public serve paths itself: nothing below is needed there
-    "optimizations.api.shortcut.ServeShortcut",
+    "optimizations.api.shortcut.ServeMiddleware",
     "levered_site.request_id.RequestIdMiddleware",
     "levered_site.api.middleware.JsonErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
