@@ -41,7 +41,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     # answers the two public serve paths itself: nothing below is needed there
-    "optimizations.api.shortcut.ServeShortcut",
+    "optimizations.api.shortcut.ServeMiddleware",
     "levered_site.request_id.RequestIdMiddleware",
     "levered_site.api.middleware.JsonErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -77,6 +77,8 @@ TEMPLATES = [
 DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'levered.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATA_DIR.mkdir(parents=True, exist_ok=True)
+    # a thread keeps its connection: whoever closes a file's last one writes the whole WAL back, after every request
+    DATABASES["default"]["CONN_MAX_AGE"] = None
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,

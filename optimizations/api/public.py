@@ -57,6 +57,7 @@ def public(
             # the same for every origin, so that no cache between needs to vary
             response.headers["Access-Control-Allow-Origin"] = "*"
             response.headers["Access-Control-Expose-Headers"] = EXPOSED
+            response.headers["Content-Length"] = str(len(response.content))
         else:
             response = _not_posted(request, request_id)
         response.headers["X-Request-ID"] = request_id

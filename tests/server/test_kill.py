@@ -1,117 +1,22 @@
 """`kill -9` in the middle of ingestion: what was acknowledged is there afterwards, and nothing is there twice."""
 
 import http.client
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.server.process import PREPARE, Server, run
+
 THREADS = 4
 BATCH = 20
-PREPARE = """
-import django, json
-django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-from tests.conftest import tenant
-from tests.ingestion import optimization
-acme = tenant("Acme")
-print(json.dumps({"secret": acme.secret, "optimization": str(optimization(acme).pk)}))
-"""
 COUNT = """
 import django, json
 django.setup()
 from warehouse.models import Exposure
 print(json.dumps(list(Exposure.objects.values_list("idempotency_key", flat=True))))
 """
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Of a server with a database of its own: a file, or a new database on the server that DATABASE_URL names."""
-    own = os.environ | {
-        "LEVERED_DATA_DIR": str(tmp_path),
-        "DJANGO_SETTINGS_MODULE": "levered_site.settings",
-        "PYTHONPATH": str(ROOT),
-        "LEVERED_LOG_LEVEL": "ERROR",
-        "LEVERED_RATE_LIMIT_INGEST": "1000000/m",
-    }
-    url = os.environ.get("DATABASE_URL", "")
-    if not url.startswith("postgres"):
-        yield own | {"DATABASE_URL": f"sqlite:///{tmp_path}/levered.sqlite3"}
-        return
-    name = f"kill_{os.getpid()}_{time.time_ns()}"
-    address = url.rpartition("/")[0]
-    with psycopg.connect(f"{address}/postgres", autocommit=True) as server:
-        server.execute(f'CREATE DATABASE "{name}"')
-        yield own | {"DATABASE_URL": f"{address}/{name}"}
-        server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def run(script: str, environment: dict[str, str]) -> Any:
-    """What a script prints as JSON, run in the server's environment."""
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-class Server:
-    """The real server in a process group of its own."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
-        command += ["--port", str(self.port), "--blocking-threads", "4", "levered_site.wsgi:application"]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 10
-        while not self._answers():
-            assert time.monotonic() < deadline, "the server did not start"
-            assert self.process.poll() is None, "the server stopped"
-            time.sleep(0.05)
-
-    def _answers(self) -> bool:
-        try:
-            return self.request("GET", "/healthz", None, "")[0] == 200
-        except OSError:
-            return False
-
-    def request(self, method: str, path: str, body: object, secret: str) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {secret}"}
-            connection.request(method, path, json.dumps(body), headers)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        finally:
-            connection.close()
-
-    def kill(self) -> None:
-        """Ends every process of the server at once, with no chance to finish anything."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
 
 
 class Sender(threading.Thread):
