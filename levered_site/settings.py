@@ -41,7 +41,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     # answers the two public serve paths itself: nothing below is needed there
-    "optimizations.api.shortcut.ServeShortcut",
+    "optimizations.api.shortcut.ServeMiddleware",
     "levered_site.request_id.RequestIdMiddleware",
     "levered_site.api.middleware.JsonErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -77,6 +77,8 @@ TEMPLATES = [
 DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'levered.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATA_DIR.mkdir(parents=True, exist_ok=True)
+    # a thread keeps its connection: whoever closes a file's last one writes the whole WAL back, after every request
+    DATABASES["default"]["CONN_MAX_AGE"] = None
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -96,13 +98,13 @@ CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "default"},
     "ratelimit": (
         {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "levered_site.api.counters.RedisCounters",
             "LOCATION": REDIS_URL,
             "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
         }
         if REDIS_URL
         else {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "BACKEND": "levered_site.api.counters.MemoryCounters",
             "LOCATION": "ratelimit",
             "OPTIONS": {"MAX_ENTRIES": 100_000},
         }

@@ -33,6 +33,8 @@ def read_json_bytes(request: HttpRequest) -> bytes:
     media_type = request.META.get("CONTENT_TYPE", "")
     if media_type.partition(";")[0].strip().lower() != JsonParser.media_type:
         raise UnsupportedMediaType(media_type)
+    if (encoding := request.headers.get("Content-Encoding", "identity")) != "identity":
+        raise UnsupportedMediaType(encoding, f"Bodies are read as they are, not with Content-Encoding {encoding}.")
     return read_request_body(request)
 
 

@@ -15,9 +15,9 @@ from corsheaders.middleware import CorsMiddleware
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
+from levered_site.api.counters import seconds_to_wait
 
 from levered_site.api.exceptions import domain_error_response, error_response
-from levered_site.api.throttling import seconds_to_wait
 from levered_site.errors import DomainError
 from levered_site.request_id import new_request_id
 from optimizations.services.serving import CLOSING
@@ -57,6 +57,7 @@ def public(
             # the same for every origin, so that no cache between needs to vary
             response.headers["Access-Control-Allow-Origin"] = "*"
             response.headers["Access-Control-Expose-Headers"] = EXPOSED
+            response.headers["Content-Length"] = str(len(response.content))
         else:
             response = _not_posted(request, request_id)
         response.headers["X-Request-ID"] = request_id

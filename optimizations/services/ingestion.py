@@ -1,7 +1,7 @@
 """What an organization may send: its own optimizations' events, for variants that exist. Storage lies below."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
@@ -14,7 +14,7 @@ from optimizations.config import Config, read_config
 from optimizations.models import Optimization
 from optimizations.states import Status
 from warehouse.services import events as storage
-from warehouse.services.incoming import NewExposure, NewReward
+from warehouse.services.incoming import E, NewExposure, NewReward
 
 MAX_AHEAD = dt.timedelta(hours=24)
 
@@ -49,78 +49,87 @@ class _Target:
         return _config(self.id, self.updated_at)
 
 
+_Events = Sequence[NewExposure] | Sequence[NewReward]
+_Targets = dict[int, _Target]  # by UUID.int: a UUID hashes itself in Python, which is felt for every event
+_Problem = tuple[str, str] | None
+_ARCHIVED = "optimization_archived", "The optimization is archived."
+
+
 def ingest_exposures(organization: Organization, events: Sequence[NewExposure]) -> Ingested:
     """Stores the exposures that can count. Forbidden when one names an optimization that is not the organization's."""
     now = timezone.now()
-    targets = _targets(organization, [e.optimization_id for e in events])
-    kept, rejected = [], []
-    for i, event in enumerate(events):
-        target = targets[event.optimization_id]
-        problem = _problem(event.timestamp, target, now) or _unknown_variant(event, target)
-        if problem:
-            rejected.append(Rejected(i, *problem))
-        else:
-            kept.append(event)
-    duplicates = storage.store_exposures(organization, kept, received_at=now)
-    return Ingested(len(kept), duplicates, rejected)
+    targets = _targets(organization, events)
+    variant_of = {key: None if target.archived else target.config().variant_of for key, target in targets.items()}
+
+    def problem(event: NewExposure) -> _Problem:
+        find = variant_of[event.optimization_id.int]
+        if find is None:
+            return _ARCHIVED
+        _, issue = find(event.variant)
+        return ("unknown_variant", f"variant.{issue.field}: {issue.message}") if issue else None
+
+    kept, rejected = _sorted(events, problem, now)
+    return Ingested(len(kept), storage.store_exposures(organization, kept, received_at=now), rejected)
 
 
 def ingest_rewards(organization: Organization, events: Sequence[NewReward]) -> Ingested:
     """As `ingest_exposures`; a reward may name no optimization and then counts by its name for all."""
     now = timezone.now()
-    targets = _targets(organization, [e.optimization_id for e in events])
-    kept, rejected = [], []
+    archived = {key for key, target in _targets(organization, events).items() if target.archived}
+
+    def problem(event: NewReward) -> _Problem:
+        return _ARCHIVED if event.optimization_id is not None and event.optimization_id.int in archived else None
+
+    kept, rejected = _sorted(events, problem, now)
+    return Ingested(len(kept), storage.store_rewards(organization, kept, received_at=now), rejected)
+
+
+def _sorted(events: Sequence[E], problem: Callable[[E], _Problem], now: dt.datetime) -> tuple[list[E], list[Rejected]]:
+    """The events that can count, and why the others cannot."""
+    latest = now + MAX_AHEAD
+    kept: list[E] = []
+    rejected: list[Rejected] = []
     for i, event in enumerate(events):
-        target = targets[event.optimization_id] if event.optimization_id else None
-        problem = _problem(event.timestamp, target, now)
-        if problem:
-            rejected.append(Rejected(i, *problem))
-        else:
+        found = problem(event)
+        if found is None and event.timestamp is not None and event.timestamp > latest:
+            found = "timestamp_in_future", "The timestamp is more than 24 hours ahead."
+        if found is None:
             kept.append(event)
-    duplicates = storage.store_rewards(organization, kept, received_at=now)
-    return Ingested(len(kept), duplicates, rejected)
+        else:
+            rejected.append(Rejected(i, *found))
+    return kept, rejected
 
 
-def _targets(organization: Organization, ids: Sequence[UUID | None]) -> dict[UUID, _Target]:
+def _targets(organization: Organization, events: _Events) -> _Targets:
     """The named optimizations, by one query; Forbidden lists every one that is foreign or does not exist."""
-    first = {id_: i for i, id_ in reversed(list(enumerate(ids))) if id_ is not None}
-    if not first:
+    named = {e.optimization_id.int: e.optimization_id for e in events if e.optimization_id is not None}
+    if not named:
         return {}
-    rows = Optimization.objects.filter(organization=organization, pk__in=first)
+    rows = Optimization.objects.filter(organization=organization, pk__in=named.values()).order_by()
     targets = {
-        pk: _Target(pk, status == Status.ARCHIVED, updated_at)
-        for pk, status, updated_at in rows.order_by().values_list("pk", "status", "updated_at")
+        pk.int: _Target(pk, status == Status.ARCHIVED, updated_at)
+        for pk, status, updated_at in rows.values_list("pk", "status", "updated_at")
     }
-    unknown = sorted((i, id_) for id_, i in first.items() if id_ not in targets)
-    if unknown:
-        raise Forbidden(
-            f"Unknown optimization_ids, or not of your organization: {_listed(id_ for _, id_ in unknown)}.",
-            details=[
-                Issue(f"events[{i}].optimization_id", f"{id_} is unknown or not of your organization.")
-                for i, id_ in unknown
-            ],
-        )
+    if len(targets) < len(named):
+        raise _not_yours(events, targets)
     return targets
 
 
-def _listed(ids: Iterable[UUID]) -> str:
-    return ", ".join(map(str, ids))
+def _not_yours(events: _Events, targets: _Targets) -> Forbidden:
+    first: dict[UUID, int] = {}
+    for i, id_ in enumerate([e.optimization_id for e in events]):
+        if id_ is not None and id_.int not in targets:
+            first.setdefault(id_, i)
+    return Forbidden(
+        f"Unknown optimization_ids, or not of your organization: {', '.join(map(str, first))}.",
+        details=[
+            Issue(f"events[{i}].optimization_id", f"{id_} is unknown or not of your organization.")
+            for id_, i in first.items()
+        ],
+    )
 
 
 @lru_cache(maxsize=256)
 def _config(id_: UUID, updated_at: dt.datetime) -> Config:
-    """The parsed design. `updated_at` makes a changed optimization another entry; the old one falls out."""
+    """The parsed design. `updated_at` makes a changed optimization another entry; the old one falls out in time."""
     return read_config(Optimization.objects.values_list("training_data_config", flat=True).get(pk=id_))
-
-
-def _problem(timestamp: dt.datetime | None, target: _Target | None, now: dt.datetime) -> tuple[str, str] | None:
-    if target is not None and target.archived:
-        return "optimization_archived", f"The optimization {target.id} is archived."
-    if timestamp is not None and timestamp - now > MAX_AHEAD:
-        return "timestamp_in_future", "The timestamp is more than 24 hours ahead."
-    return None
-
-
-def _unknown_variant(event: NewExposure, target: _Target) -> tuple[str, str] | None:
-    _, issue = target.config().variant_of(event.variant)
-    return ("unknown_variant", f"variant.{issue.field}: {issue.message}") if issue else None

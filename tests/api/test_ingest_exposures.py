@@ -1,4 +1,5 @@
 import datetime as dt
+import gzip
 import json
 from io import BytesIO
 from typing import Any
@@ -353,6 +354,12 @@ class TestRefused:
         assert answer.json()["error"]["code"] == "unsupported_media_type"
         assert not Exposure.objects.exists()
         assert send_raw(acme.client, body, "Application/JSON; charset=utf-8").status_code == 200
+
+    def test_compressed_bodies(self, acme: Tenant, ours: Optimization) -> None:
+        body = gzip.compress(json.dumps({"events": [exposure(ours)]}).encode())
+        answer = acme.client.generic("POST", URL, body, "application/json", headers={"Content-Encoding": "gzip"})
+        assert answer.status_code == 415
+        assert "gzip" in answer.json()["error"]["message"]
 
     def test_foreign_and_unknown_optimizations_are_listed(
         self, acme: Tenant, ours: Optimization, theirs: Optimization

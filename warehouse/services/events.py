@@ -1,8 +1,8 @@
 """The managed warehouse's two tables: storing events once, durably, as one batch."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import structlog
@@ -54,13 +54,14 @@ def store_rewards(organization: Organization, events: Sequence[NewReward], *, re
 
 
 def _common(organization: Organization, events: Sequence[NewEvent], received_at: dt.datetime) -> list[Row]:
-    adapt = cast(Callable[[dt.datetime], Any], connection.ops.adapt_datetimefield_value)
-    arrived = adapt(received_at)
+    # As Django stores times, whose own adapter costs more than the insert. SQLite's texts carry no offset.
+    cut = None if connection.vendor == "postgresql" else -len("+00:00")
+    tenant, arrived = organization.pk, str(received_at)[:cut]
     return [
         (
-            organization.pk,
+            tenant,
             e.anonymous_id,
-            arrived if e.timestamp is None else adapt(e.timestamp),
+            arrived if e.timestamp is None else str(e.timestamp)[:cut],
             arrived,
             e.idempotency_key,
         )
