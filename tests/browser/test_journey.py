@@ -37,7 +37,7 @@ def send(base: str, secret: str, kind: str, events: list[dict[str, Any]]) -> Non
 
 
 def visitors(optimization: Optimization) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Three days of matured traffic: the better headline converts twice as often."""
+    """Three days of matured traffic: the better headline converts three times as often."""
     limit = holdout_limit(optimization.holdout_percentage)
     now = dt.datetime.now(dt.UTC)
     exposures, rewards = [], []
@@ -55,7 +55,7 @@ def visitors(optimization: Optimization) -> tuple[list[dict[str, Any]], list[dic
                 "timestamp": at.isoformat(),
             }
         )
-        if (i // 2) % (5 if better else 10) == 0:
+        if (i // 2) % (3 if better else 10) == 0:
             moment = (at + dt.timedelta(minutes=10)).isoformat()
             rewards.append({"anonymous_id": person, "name": "signup", "timestamp": moment})
     return exposures, rewards
