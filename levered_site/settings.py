@@ -214,7 +214,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "optimizations.api.serve_schema.add_public_operations",
+    ],
 }
 # The two public serve paths answer any origin, without credentials; nothing else does.
 CORS_URLS_REGEX = r"^/api/v2/optimizations/([^/]+/serve|best-variant)$"
