@@ -55,7 +55,8 @@ def chart_labels(variants: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, 
     """Per variant key its name and its short name."""
     return {
         v["variant_key"]: (
-            " · ".join(level_text(level) for level in v["variant"].values())
+            f"#{v['number']} "
+            + " · ".join(level_text(level) for level in v["variant"].values())
             + (" (baseline)" if v["number"] == BASELINE else ""),
             f"#{v['number']}",
         )
