@@ -25,7 +25,7 @@ class DelayCurve:
         """The curve of matured history.
 
         Args:
-            conversions: per whole hour of delay, how many conversions came. Count only exposures whose window has closed,
+            conversions: per whole hour of delay, how many conversions came. Count only exposures whose window is over,
                 or slow conversions would be missing.
 
         Raises:
