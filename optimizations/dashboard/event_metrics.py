@@ -4,7 +4,6 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from warehouse.models import Metric
-from warehouse.services.metrics import create_metric
 
 
 def event_of(metric: Metric) -> str:
