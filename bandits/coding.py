@@ -59,7 +59,7 @@ class Term:
 
     @property
     def width(self) -> int:
-        return self.coding.shape[1]
+        return int(self.coding.shape[1])
 
     @property
     def columns(self) -> slice:
@@ -110,7 +110,7 @@ def _design_codings(design: Design) -> Iterator[tuple[Kind, tuple[int, ...], Flo
     for factor in active:
         yield "main", (factor,), contrasts(design.factors[factor])
     for first, second in combinations(active, 2):
-        yield "pair", (first, second), np.kron(contrasts(design.factors[first]), contrasts(design.factors[second]))
+        yield "pair", (first, second), _kron(contrasts(design.factors[first]), contrasts(design.factors[second]))
 
 
 def _context_codings(design: Design) -> Iterator[tuple[Kind, tuple[int, ...], FloatArray]]:
@@ -120,8 +120,13 @@ def _context_codings(design: Design) -> Iterator[tuple[Kind, tuple[int, ...], Fl
     for context in active:
         for factor, size in enumerate(design.factors):
             if size > 1:
-                coding = np.kron(context_contrasts(design.contexts[context]), contrasts(size))
+                coding = _kron(context_contrasts(design.contexts[context]), contrasts(size))
                 yield "context_design", (context, factor), coding
+
+
+def _kron(left: FloatArray, right: FloatArray) -> FloatArray:
+    product: FloatArray = np.kron(left, right).astype(np.float64, copy=False)
+    return product
 
 
 def _place(codings: Iterator[tuple[Kind, tuple[int, ...], FloatArray]]) -> Iterator[Term]:

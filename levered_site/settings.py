@@ -40,6 +40,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # answers the two public serve paths itself: nothing below is needed there
+    "optimizations.api.shortcut.ServeMiddleware",
     "levered_site.request_id.RequestIdMiddleware",
     "levered_site.api.middleware.JsonErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -75,6 +77,8 @@ TEMPLATES = [
 DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'levered.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATA_DIR.mkdir(parents=True, exist_ok=True)
+    # a thread keeps its connection: whoever closes a file's last one writes the whole WAL back, after every request
+    DATABASES["default"]["CONN_MAX_AGE"] = None
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -94,13 +98,13 @@ CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "default"},
     "ratelimit": (
         {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "levered_site.api.counters.RedisCounters",
             "LOCATION": REDIS_URL,
             "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
         }
         if REDIS_URL
         else {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "BACKEND": "levered_site.api.counters.MemoryCounters",
             "LOCATION": "ratelimit",
             "OPTIONS": {"MAX_ENTRIES": 100_000},
         }
@@ -212,7 +216,17 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+    "ENUM_NAME_OVERRIDES": {
+        "OptimizationStatus": "optimizations.states.Status",
+        "ModelStatus": "optimizations.states.ModelStatus",
+        "ModelType": "optimizations.models.ModelType",
+        "Role": "levered_site.organizations.models.Role",
+        "Scope": "levered_site.organizations.models.Scope",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "optimizations.api.serve_schema.add_public_operations",
+    ],
 }
 # The two public serve paths answer any origin, without credentials; nothing else does.
 CORS_URLS_REGEX = r"^/api/v2/optimizations/([^/]+/serve|best-variant)$"
@@ -220,6 +234,7 @@ CORS_ALLOW_ALL_ORIGINS = True
 CORS_ALLOW_CREDENTIALS = False
 CORS_ALLOW_METHODS = ["POST", "OPTIONS"]
 CORS_ALLOW_HEADERS = ["content-type", "authorization", "x-api-key"]
+CORS_EXPOSE_HEADERS = ["x-request-id", "retry-after"]
 CORS_PREFLIGHT_MAX_AGE = 86_400
 
 UNFOLD = {"SITE_TITLE": "Levered", "SITE_HEADER": "Levered", "SITE_SYMBOL": "experiment"}

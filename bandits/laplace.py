@@ -1,0 +1,222 @@
+"""Laplace approximation of the posterior, with the group variances found along the way.
+
+eta = X beta + u_v: beta the coefficients of all terms, u_v one residual per variant. The residual block of the Hessian
+is diagonal and is eliminated by a Schur complement. Within a variant the design part of a row is constant, so
+eliminating u only multiplies the weights of those blocks by lambda_v / h_v: no (variants x columns) matrix is needed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bandits.arrays import FloatArray
+from bandits.cells import Cells
+from bandits.likelihood import Likelihood
+from bandits.prior import Groups, Prior, updated_variances
+from bandits.triangular import lower_inverse
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a fit is done; see `bandits.posterior.fit`."""
+
+    prior: Prior
+    random_walk: bool
+    residuals: bool
+    empirical_bayes: bool
+    max_iterations: int
+    variance_tolerance: float
+    predictor_tolerance: float
+
+
+@dataclass
+class State:
+    """Where the iteration stands: coefficients (M,), residuals of seen variants (V,), group and residual variances.
+
+    `predictor` (N,) and `log_likelihood` are what they give, once known.
+    """
+
+    coefficients: FloatArray
+    residual: FloatArray
+    variances: FloatArray
+    residual_variance: float
+    predictor: FloatArray | None = None
+    log_likelihood: float | None = None
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Second-order expansion at a state.
+
+    Attributes:
+        root: L^-1 with A = L L' the precision of the coefficients, residuals integrated out, (M, M).
+        residual_precision: h_v, (V,).
+        weight: W_v = sum of the weights of a variant's cells, (V,).
+        environment: E_v, the weighted sums of its cells' environment columns, (V, environment columns).
+    """
+
+    root: FloatArray
+    residual_precision: FloatArray
+    weight: FloatArray
+    environment: FloatArray
+
+
+@dataclass(frozen=True)
+class Fitted:
+    state: State
+    curvature: Curvature
+    groups: Groups
+    guesses: FloatArray
+    iterations: int
+    converged: bool
+
+
+def laplace(cells: Cells, likelihood: Likelihood, groups: Groups, state: State, settings: Settings) -> Fitted:
+    """Newton steps on (beta, u), each followed by one empirical-Bayes step on the variances."""
+    prior, scale = settings.prior, likelihood.scale
+    guesses = groups.guesses(prior, random_walk=settings.random_walk) * scale
+    converged = False
+    iteration = 0
+    curvature: Curvature | None = None
+    while iteration < settings.max_iterations and not converged:
+        iteration += 1
+        precision = groups.precision(state.variances, 1.0 / likelihood.intercept_variance)
+        residual_precision = _residual_precision(cells, state.residual_variance, scale, settings)
+        curvature, moved = _newton_step(cells, likelihood, state, precision, residual_precision)
+        changed = 0.0
+        if settings.empirical_bayes:
+            changed = _variance_step(cells, groups, guesses, state, curvature, scale, settings)
+        converged = changed < settings.variance_tolerance and moved < settings.predictor_tolerance
+    if curvature is None:
+        raise ValueError("max_iterations: must be at least 1")
+    return Fitted(state, curvature, groups, guesses, iteration, converged)
+
+
+def _residual_precision(cells: Cells, variance: float, scale: float, settings: Settings) -> FloatArray:
+    """Prior precision of the residual of each seen variant, (V,); infinite without residuals."""
+    if not settings.residuals:
+        return np.full(len(cells.seen), np.inf)
+    result = np.full(len(cells.seen), 1.0 / variance)
+    result[cells.seen == 0] = 1.0 / max((settings.prior.baseline * scale) ** 2, variance)
+    return result
+
+
+def _newton_step(
+    cells: Cells, likelihood: Likelihood, state: State, precision: FloatArray, residual_precision: FloatArray
+) -> tuple[Curvature, float]:
+    """Move `state` by one damped Newton step; the curvature before it, and the largest change of eta."""
+    blocks = cells.blocks
+    if state.predictor is None or state.log_likelihood is None:
+        state.predictor = cells.predictor(state.coefficients, state.residual)
+        state.log_likelihood = likelihood.log_likelihood(state.predictor)
+    eta = state.predictor
+    weights, gradient = likelihood.curvature(eta)
+    curvature = _curvature(cells, weights, precision, residual_precision)
+    centered = state.coefficients.copy()
+    centered[blocks.design.start] -= likelihood.center
+    gain = np.where(np.isfinite(residual_precision), 1.0 / curvature.residual_precision, 0.0)
+    finite = np.where(np.isfinite(residual_precision), residual_precision, 0.0)
+    residual_gradient = cells.by_seen(gradient) - finite * state.residual
+    score = cells.transposed_dot(gradient - weights * (gain * residual_gradient)[cells.seen_of_cell])
+    score -= precision * centered
+    step = curvature.root.T @ (curvature.root @ score)
+    shift = cells.predictor(step, np.zeros(len(cells.seen)))
+    residual_step = gain * (residual_gradient - cells.by_seen(weights * shift))
+    shift = shift + residual_step[cells.seen_of_cell]
+
+    def log_prior(size: float) -> float:
+        moved, residual = centered + size * step, state.residual + size * residual_step
+        return -0.5 * (float(precision @ moved**2) + float(finite @ residual**2))
+
+    start, size = state.log_likelihood + log_prior(0.0), 1.0
+    value = likelihood.log_likelihood(eta + shift)
+    while size > 1e-3 and not value + log_prior(size) >= start - 1e-9 * abs(start):
+        size *= 0.5
+        value = likelihood.log_likelihood(eta + size * shift)
+    state.coefficients = state.coefficients + size * step
+    state.residual = state.residual + size * residual_step
+    state.predictor, state.log_likelihood = eta + size * shift, value
+    return curvature, size * float(np.max(np.abs(shift), initial=0.0)) / likelihood.scale
+
+
+def _curvature(cells: Cells, weights: FloatArray, precision: FloatArray, residual_precision: FloatArray) -> Curvature:
+    """A = X'WX + Lambda - sum_v B_v B_v' / h_v by blocks, with B_v = W_v (design row) + E_v (environment part)."""
+    blocks = cells.blocks
+    weight = cells.by_seen(weights)
+    environment = cells.environment_sums(weights)
+    residual = weight + residual_precision
+    free = np.isfinite(residual_precision)
+    # design block: W_v - W_v^2 / h_v = W_v lambda_v / h_v, without cancellation
+    left = np.where(free, residual_precision / np.where(free, residual, 1.0), 1.0)
+    removed = np.where(free, 1.0 / residual, 0.0)
+    A = np.empty((blocks.size, blocks.size))
+    A[blocks.design, blocks.design] = cells.design_matrix.gram(weight * left)
+    if blocks.n_environment:
+        cross = cells.design_matrix.cross(left, environment)
+        A[blocks.design, blocks.environment] = cross
+        A[blocks.environment, blocks.design] = cross.T
+        A[blocks.environment, blocks.environment] = (
+            cells.environment_gram(weights) - (environment * removed[:, None]).T @ environment
+        )
+    A[np.diag_indices_from(A)] += precision
+    return Curvature(_inverse_root(A), residual, weight, environment)
+
+
+def _inverse_root(A: FloatArray) -> FloatArray:
+    """L^-1 of A = L L'; a matrix that rounding has made indefinite gets the smallest ridge that mends it."""
+    ridge = 0.0
+    for _ in range(12):
+        try:
+            L = np.linalg.cholesky(A + ridge * np.diag(np.diag(A)) if ridge else A)
+        except np.linalg.LinAlgError:
+            ridge = max(10 * ridge, 1e-14)
+        else:
+            return lower_inverse(L)
+    raise np.linalg.LinAlgError("the posterior precision matrix is not positive definite")
+
+
+def _variance_step(
+    cells: Cells,
+    groups: Groups,
+    guesses: FloatArray,
+    state: State,
+    curvature: Curvature,
+    scale: float,
+    settings: Settings,
+) -> float:
+    """Replace the variances in `state`; the largest change of a log variance."""
+    prior = settings.prior
+    marginal = np.einsum("ij,ij->j", curvature.root, curvature.root)  # diagonal of A^-1
+    squares = groups.sums(state.coefficients**2)
+    effective = np.clip(groups.size - groups.sums(marginal) / state.variances, 0.0, groups.size)
+    variances = updated_variances(groups, prior, guesses, squares, effective)
+    changes = np.abs(np.log(variances / state.variances))
+    state.variances = variances
+    change = float(np.max(changes, initial=0.0))
+    others = cells.seen != 0
+    if settings.residuals:
+        spread = _total_residual_variance(cells, curvature, others)
+        count = int(others.sum())
+        gamma = min(max(count - spread / state.residual_variance, 0.0), count)
+        shape = 2 * prior.order_shape
+        guess = (prior.residual * scale) ** 2
+        replaced = (float(np.sum(state.residual[others] ** 2)) + shape * guess) / (gamma + shape)
+        change = max(change, abs(float(np.log(replaced / state.residual_variance))))
+        state.residual_variance = replaced
+    return change
+
+
+def _total_residual_variance(cells: Cells, curvature: Curvature, others: FloatArray) -> float:
+    """sum over the non-baseline variants of Var(u_v) = 1 / h_v + B_v' A^-1 B_v / h_v^2, as a trace."""
+    blocks, h = cells.blocks, curvature.residual_precision
+    square = others / h**2
+    gram = np.empty((blocks.size, blocks.size))
+    gram[blocks.design, blocks.design] = cells.design_matrix.gram(square * curvature.weight**2)
+    if blocks.n_environment:
+        cross = cells.design_matrix.cross(square * curvature.weight, curvature.environment)
+        gram[blocks.design, blocks.environment] = cross
+        gram[blocks.environment, blocks.design] = cross.T
+        weighted = curvature.environment * square[:, None]
+        gram[blocks.environment, blocks.environment] = weighted.T @ curvature.environment
+    # trace(L^-T L^-1 G) = sum of (L^-1 G) * L^-1
+    return float(np.sum(others / h)) + float(np.sum((curvature.root @ gram) * curvature.root))
