@@ -55,8 +55,11 @@ _Problem = tuple[str, str] | None
 _ARCHIVED = "optimization_archived", "The optimization is archived."
 
 
-def ingest_exposures(organization: Organization, events: Sequence[NewExposure]) -> Ingested:
-    """Stores the exposures that can count. Forbidden when one names an optimization that is not the organization's."""
+def ingest_exposures(organization: Organization, events: Sequence[NewExposure], *, dry_run: bool = False) -> Ingested:
+    """Stores the exposures that can count; a dry run only says which would be.
+
+    Raises Forbidden when one names an optimization that is not the organization's.
+    """
     now = timezone.now()
     targets = _targets(organization, events)
     variant_of = {key: None if target.archived else target.config().variant_of for key, target in targets.items()}
@@ -69,10 +72,11 @@ def ingest_exposures(organization: Organization, events: Sequence[NewExposure]) 
         return ("unknown_variant", f"variant.{issue.field}: {issue.message}") if issue else None
 
     kept, rejected = _sorted(events, problem, now)
-    return Ingested(len(kept), storage.store_exposures(organization, kept, received_at=now), rejected)
+    duplicates = 0 if dry_run else storage.store_exposures(organization, kept, received_at=now)
+    return Ingested(len(kept), duplicates, rejected)
 
 
-def ingest_rewards(organization: Organization, events: Sequence[NewReward]) -> Ingested:
+def ingest_rewards(organization: Organization, events: Sequence[NewReward], *, dry_run: bool = False) -> Ingested:
     """As `ingest_exposures`; a reward may name no optimization and then counts by its name for all."""
     now = timezone.now()
     archived = {key for key, target in _targets(organization, events).items() if target.archived}
@@ -81,7 +85,8 @@ def ingest_rewards(organization: Organization, events: Sequence[NewReward]) -> I
         return _ARCHIVED if event.optimization_id is not None and event.optimization_id.int in archived else None
 
     kept, rejected = _sorted(events, problem, now)
-    return Ingested(len(kept), storage.store_rewards(organization, kept, received_at=now), rejected)
+    duplicates = 0 if dry_run else storage.store_rewards(organization, kept, received_at=now)
+    return Ingested(len(kept), duplicates, rejected)
 
 
 def _sorted(events: Sequence[E], problem: Callable[[E], _Problem], now: dt.datetime) -> tuple[list[E], list[Rejected]]:
