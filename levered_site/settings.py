@@ -223,6 +223,10 @@ SPECTACULAR_SETTINGS = {
         "Role": "levered_site.organizations.models.Role",
         "Scope": "levered_site.organizations.models.Scope",
     },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "optimizations.api.serve_schema.add_public_operations",
+    ],
 }
 # The two public serve paths answer any origin, without credentials; nothing else does.
 CORS_URLS_REGEX = r"^/api/v2/optimizations/([^/]+/serve|best-variant)$"

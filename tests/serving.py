@@ -72,7 +72,8 @@ def config_of(optimization: Optimization) -> Config:
 def fitted(config: Config, *, best: int = 0, exposures: int = 400, seed: int = 0) -> Posterior:
     """A posterior after `exposures` per variant and context in which `best` converts four times as often."""
     rng = np.random.default_rng(seed)
-    cells = np.array(context_cells(config), np.int64).reshape(-1, len(config.context))
+    known = context_cells(config)
+    cells = np.array(known, np.int64).reshape(len(known), len(config.context))
     n_variants = len(config.allowed)
     variant = np.tile(np.arange(n_variants), len(cells))
     context = np.repeat(cells, n_variants, axis=0)

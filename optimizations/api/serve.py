@@ -73,7 +73,8 @@ def _decoded(decode: Callable[[bytes], Body], request: HttpRequest) -> Body:
     try:
         return decode(raw)
     except msgspec.ValidationError as error:
-        raise InvalidRequest.of([_issue(str(error))]) from error
+        issue = _issue(str(error))
+        raise (InvalidRequest.of([issue]) if issue.field else InvalidRequest(issue.message)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}") from error
     except RecursionError as error:

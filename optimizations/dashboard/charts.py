@@ -14,11 +14,11 @@ def _seconds(day: str | dt.date) -> int:
 
 
 def traffic(
-    time_series: Sequence[Mapping[str, Any]], labels: Mapping[str, tuple[str, str]]
+    time_series: Sequence[Mapping[str, Any]], labels: Mapping[str, tuple[str, str]], *, baseline: str
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Each day's share of exposures of the largest variants and of all others together.
 
-    `labels` maps a variant's key to its name and its short name.
+    `labels` maps a variant's key to its name and its short name; the variant of the key `baseline` is grey.
     """
     totals: dict[str, float] = {}
     for point in time_series:
@@ -34,9 +34,15 @@ def traffic(
         for key in largest:
             columns[key].append(shown.get(key, 0) / total if total else None)
         rest.append(sum(n for key, n in shown.items() if key not in columns) / total if total else None)
+    colours = iter(COLOURS)
     series: list[dict[str, Any]] = [
-        {"label": labels[key][0], "short": labels[key][1], "color": colour, "values": columns[key]}
-        for key, colour in zip(largest, COLOURS, strict=False)
+        {
+            "label": labels[key][0],
+            "short": labels[key][1],
+            "color": "baseline" if key == baseline else next(colours),
+            "values": columns[key],
+        }
+        for key in largest
     ]
     if others:
         name = f"{others} other variant{'s' if others > 1 else ''}"

@@ -10,12 +10,22 @@ from optimizations.models import Optimization
 USER = "user-123"
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _body(fields: dict[str, Any], *, event: bool) -> str:
+    """JSON with a line per field; an event stands in its batch."""
+    lines = ",\n    ".join(f"{_json(name)}: {_json(value)}" for name, value in fields.items())
+    return f'{{"events": [{{\n    {lines}\n  }}]}}' if event else _json(fields)
+
+
 def _curl(url: str, body: dict[str, Any], *, key: bool) -> str:
     lines = [f"curl -X POST {shlex.quote(url)}"]
     if key:
         lines.append('  -H "Authorization: Bearer $LEVERED_API_KEY"')
     lines.append("  -H 'Content-Type: application/json'")
-    lines.append(f"  -d {shlex.quote(json.dumps(body, ensure_ascii=False, indent=2))}")
+    lines.append(f"  -d {shlex.quote(_body(body, event=key))}")
     return " \\\n".join(lines)
 
 
@@ -44,11 +54,11 @@ def snippets_of(optimization: Optimization, config: Config, *, reward_name: str,
         {
             "title": "Say that it was shown",
             "text": "With an API key of the scope ingest, and the variant as you received it.",
-            "code": _curl(f"{api}/ingest/exposures", {"events": [exposure]}, key=True),
+            "code": _curl(f"{api}/ingest/exposures", exposure, key=True),
         },
         {
             "title": "Say what it brought",
             "text": "The reward finds its exposure by the same anonymous_id, within the conversion window.",
-            "code": _curl(f"{api}/ingest/rewards", {"events": [reward]}, key=True),
+            "code": _curl(f"{api}/ingest/rewards", reward, key=True),
         },
     ]

@@ -55,7 +55,8 @@ def chart_labels(variants: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, 
     """Per variant key its name and its short name."""
     return {
         v["variant_key"]: (
-            " · ".join(level_text(level) for level in v["variant"].values())
+            f"#{v['number']} "
+            + " · ".join(level_text(level) for level in v["variant"].values())
             + (" (baseline)" if v["number"] == BASELINE else ""),
             f"#{v['number']}",
         )
@@ -63,37 +64,25 @@ def chart_labels(variants: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, 
     }
 
 
-def importance_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Factors, their interactions and contexts in one list, largest first; shares of the modeled effect."""
-    kinds = {"design": "design factor", "context": "context"}
-    rows = [
-        {
-            "label": row["factor"],
-            "kind_label": kinds.get(row["kind"], row["kind"]),
-            "mean": row["mean"],
-            "low": row["q1"],
-            "high": row["q3"],
-        }
-        for row in results.get("factor_importance") or []
+def importance_groups(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What drives the reward, in two groups whose shares do not add up across them: design, and context."""
+    design = [(row["factor"], row["mean"], row["q1"], row["q3"]) for row in results["factor_importance"]]
+    if pairs := results["interaction_importance"]:
+        design.append(("Interactions", pairs["mean"], pairs["q1"], pairs["q3"]))
+    context = [(row["factor"], row["mean"], row["lo"], row["hi"]) for row in results["context_importance"]]
+    groups = [
+        (
+            "Design",
+            "Share of the differences between variants; the whisker holds the middle half of the draws.",
+            design,
+        ),
+        ("Context", "Share of the differences between visitors as well; the whisker is a 95% interval.", context),
     ]
-    if interactions := results.get("interaction_importance"):
-        rows.append(
-            {
-                "label": "Interactions",
-                "kind_label": "between design factors",
-                "mean": interactions["mean"],
-                "low": interactions["q1"],
-                "high": interactions["q3"],
-            }
-        )
-    rows += [
-        {
-            "label": row["factor"],
-            "kind_label": "context, and what it changes",
-            "mean": row["mean"],
-            "low": row["lo"],
-            "high": row["hi"],
-        }
-        for row in results.get("context_importance") or []
-    ]
-    return sorted((row for row in rows if row["mean"] is not None), key=lambda row: -row["mean"])
+    return [{"title": title, "note": note, "rows": _ranked(rows)} for title, note, rows in groups if _ranked(rows)]
+
+
+def _ranked(rows: Sequence[tuple[str, float | None, float | None, float | None]]) -> list[dict[str, Any]]:
+    """Largest first; what is unknown is left out."""
+    known = [(label, mean, low, high) for label, mean, low, high in rows if mean is not None]
+    ranked = sorted(known, key=lambda row: -row[1])
+    return [{"label": label, "mean": mean, "low": low, "high": high} for label, mean, low, high in ranked]

@@ -102,7 +102,7 @@ def _served(
     """The published posterior and its policy; when it cannot be read, the last good one; else the cold start."""
     same_status = previous is not None and previous.status == row.status
     last_good = previous.learned if previous and model else None
-    if last_good and model and last_good.model_id != model.pk:
+    if last_good and model and (last_good.model_id != model.pk or last_good.version > model.version):
         last_good = None
     if model and model.version and not (last_good and last_good.version == model.version):
         for stored in _stored_versions(model, limit=1 if last_good else _EARLIER_VERSIONS):

@@ -216,7 +216,8 @@ class SnapshotStore:
         with self._loading:
             published = loading.published_revision()
             overdue = time.monotonic() - self._swept_at > SWEEP_SECONDS
-            sweep = sweep or overdue or not self._loaded or published < self._revision
+            restored = published < self._revision  # from a backup: nothing in memory can be trusted to be in it
+            sweep = sweep or overdue or restored or not self._loaded
             if not sweep and published == self._revision:
                 return
             known = {snapshot.uuid: snapshot for snapshot in self._catalogue.by_id.values()}
@@ -225,12 +226,16 @@ class SnapshotStore:
             if sweep:
                 organizations = loading.publishable_keys()
                 revisions = loading.revisions()
-                changed = [pk for pk, number in revisions.items() if pk not in known or known[pk].revision != number]
+                changed = [
+                    pk
+                    for pk, number in revisions.items()
+                    if restored or pk not in known or known[pk].revision != number
+                ]
                 gone = set(known) - set(revisions)
             else:
                 changed = loading.changed_since(self._revision)
             loaded: list[Snapshot] = []
-            for pk, snapshot in loading.load(changed, known):
+            for pk, snapshot in loading.load(changed, {} if restored else known):
                 if snapshot is None:
                     gone.add(pk)
                 else:

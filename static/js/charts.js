@@ -45,7 +45,7 @@ function tooltip(title, rows) {
             row.append(mark);
           }
           const name = document.createElement("span");
-          name.className = "max-w-44 flex-1 truncate text-muted";
+          name.className = "max-w-52 flex-1 truncate text-muted";
           name.textContent = label;
           row.append(name, text);
           return row;

@@ -14,14 +14,14 @@ from optimizations.dashboard.access import DashboardView
 from optimizations.dashboard.paging import paged
 from optimizations.dashboard.snippets import snippets_of
 from optimizations.dashboard.training import latest_runs, run_rows, training_card
-from optimizations.dashboard.variants import chart_labels, importance_rows, scale_of, variant_rows
+from optimizations.dashboard.variants import chart_labels, importance_groups, scale_of, variant_rows
 from optimizations.dashboard.verdict import verdict_of
 from optimizations.models import Optimization, TrainingRun
 from optimizations.services import lifecycle, training
 from optimizations.services.results import lift_by_day, results
 from optimizations.states import MOVES, Status
 
-VARIANTS_PER_PAGE = 25
+VARIANTS_PER_PAGE = 10
 
 
 class OptimizationView(DashboardView):
@@ -42,7 +42,7 @@ class OptimizationView(DashboardView):
         exposures = sum(v["exposures"] for v in variants)
         users = [measured["optimization_users"] or 0, measured["holdout_users"] or 0]
         paging = paged(self.request, variant_rows(variants), size=VARIANTS_PER_PAGE)
-        traffic, traffic_rows = charts.traffic(found["time_series"], chart_labels(variants))
+        traffic, traffic_rows = charts.traffic(found["time_series"], chart_labels(variants), baseline=config.key(0))
         lift_history, lift_rows = charts.measured_lift(lift_by_day(optimization))
         return {
             "optimization": optimization,
@@ -76,7 +76,7 @@ class OptimizationView(DashboardView):
             "traffic_rows": traffic_rows,
             "lift_history": lift_history,
             "lift_rows": lift_rows,
-            "importance": importance_rows(found),
+            "importance": importance_groups(found),
             "snippets": snippets_of(
                 optimization,
                 config,
@@ -92,7 +92,8 @@ class TrainingStateView(DashboardView):
     def get(self, request: Any, optimization_id: UUID) -> HttpResponse:
         optimization = lifecycle.get_optimization(self.organization, optimization_id)
         model = lifecycle.active_model(optimization)
-        card = training_card(optimization, model, latest_runs(model))
+        shown = request.GET.get("shown", "")
+        card = training_card(optimization, model, latest_runs(model), shown=int(shown) if shown.isdecimal() else None)
         context = {"optimization": optimization, "training": card}
         return self.page("dashboard/parts/training_state.html", context)
 
