@@ -229,6 +229,8 @@ def _check(log: _Log, columns: Columns) -> None:
     """A column that is not there is told at once, not for every row. In JSON lines a later row may have it."""
     if log.format == "csv" and (missing := [c for c in columns.named if c not in log.columns]):
         raise CommandError(f"{log.path.name} has no column {', '.join(missing)}; it has {', '.join(log.columns)}.")
+    if twice := sorted({c for c in log.columns if log.columns.count(c) > 1}):
+        raise CommandError(f"{log.path.name} has the column {', '.join(twice)} twice.")
     if not columns.factors:
         raise CommandError("Name at least one design factor with --factor NAME=COLUMN.")
     if columns.reward and not 1 <= len(columns.reward_name or columns.reward) <= 255:
