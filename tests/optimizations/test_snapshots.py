@@ -289,7 +289,7 @@ class TestPoller:
     def test_a_forked_child_starts_its_own_thread(self, store: SnapshotStore, acme: Tenant) -> None:
         optimization = make_optimization(acme.organization)
         store.start()
-        parent = store._thread
+        parent, parents_end = store._thread, store._stopping
         inherited = found(store, optimization)
         store._after_fork()  # what the interpreter calls in the child
         assert not store._started
@@ -297,6 +297,7 @@ class TestPoller:
         assert store._thread is not None
         assert store._thread is not parent
         assert store._thread.is_alive()
+        parents_end.set()
 
 
 @pytest.mark.django_db

@@ -202,10 +202,10 @@ def test_a_lost_database_server_does_not_stop_serving(site: Site, silently: bool
             assert site.run("publish", optimization_id)["version"] == 2
             before = watch.answers
             until(lambda: watch.answers > before + 20, 10)
-            time.sleep(8)
+            time.sleep(4)
             assert set(watch.first_seen) == {1}
             proxy.restore()
-            until(lambda: 2 in watch.first_seen, 30)
+            until(lambda: 2 in watch.first_seen, 20)
             assert watch.failures == []
 
 
