@@ -60,9 +60,10 @@ class OneHotMatrix:
         return result
 
     def gram(self, weights: FloatArray) -> FloatArray:
-        """X' diag(weights) X, (columns, columns)."""
+        """X' diag(weights) X for weights >= 0, (columns, columns)."""
         if self.dense is not None:
-            return self.dense.T @ (self.dense * weights[:, None])
+            scaled = self.dense * np.sqrt(weights)[:, None]
+            return scaled.T @ scaled  # the same operand twice: BLAS does half the work
         result = np.empty((self.columns, self.columns))
         for i, (left, rows) in enumerate(zip(self.codings, self.indices, strict=True)):
             at = slice(self.offsets[i], self.offsets[i + 1])

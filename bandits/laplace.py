@@ -13,6 +13,7 @@ from bandits.arrays import FloatArray
 from bandits.cells import Cells
 from bandits.likelihood import Likelihood
 from bandits.prior import Groups, Prior, updated_variances
+from bandits.triangular import lower_inverse
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,17 @@ class Settings:
 
 @dataclass
 class State:
-    """Where the iteration stands: coefficients (M,), residuals of seen variants (V,), group and residual variances."""
+    """Where the iteration stands: coefficients (M,), residuals of seen variants (V,), group and residual variances.
+
+    `predictor` (N,) and `log_likelihood` are what they give, once known.
+    """
 
     coefficients: FloatArray
     residual: FloatArray
     variances: FloatArray
     residual_variance: float
+    predictor: FloatArray | None = None
+    log_likelihood: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,10 @@ def _newton_step(
 ) -> tuple[Curvature, float]:
     """Move `state` by one damped Newton step; the curvature before it, and the largest change of eta."""
     blocks = cells.blocks
-    eta = cells.predictor(state.coefficients, state.residual)
+    if state.predictor is None or state.log_likelihood is None:
+        state.predictor = cells.predictor(state.coefficients, state.residual)
+        state.log_likelihood = likelihood.log_likelihood(state.predictor)
+    eta = state.predictor
     weights, gradient = likelihood.curvature(eta)
     curvature = _curvature(cells, weights, precision, residual_precision)
     centered = state.coefficients.copy()
@@ -115,16 +124,18 @@ def _newton_step(
     residual_step = gain * (residual_gradient - cells.by_seen(weights * shift))
     shift = shift + residual_step[cells.seen_of_cell]
 
-    def objective(size: float) -> float:
+    def log_prior(size: float) -> float:
         moved, residual = centered + size * step, state.residual + size * residual_step
-        penalty = float(precision @ moved**2) + float(finite @ residual**2)
-        return likelihood.log_likelihood(eta + size * shift) - 0.5 * penalty
+        return -0.5 * (float(precision @ moved**2) + float(finite @ residual**2))
 
-    start, size = objective(0.0), 1.0
-    while size > 1e-3 and not objective(size) >= start - 1e-9 * abs(start):
+    start, size = state.log_likelihood + log_prior(0.0), 1.0
+    value = likelihood.log_likelihood(eta + shift)
+    while size > 1e-3 and not value + log_prior(size) >= start - 1e-9 * abs(start):
         size *= 0.5
+        value = likelihood.log_likelihood(eta + size * shift)
     state.coefficients = state.coefficients + size * step
     state.residual = state.residual + size * residual_step
+    state.predictor, state.log_likelihood = eta + size * shift, value
     return curvature, size * float(np.max(np.abs(shift), initial=0.0)) / likelihood.scale
 
 
@@ -160,7 +171,7 @@ def _inverse_root(A: FloatArray) -> FloatArray:
         except np.linalg.LinAlgError:
             ridge = max(10 * ridge, 1e-14)
         else:
-            return np.linalg.inv(L)
+            return lower_inverse(L)
     raise np.linalg.LinAlgError("the posterior precision matrix is not positive definite")
 
 

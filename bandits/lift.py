@@ -6,7 +6,8 @@ from math import erfc, exp, isfinite, log, pi, sqrt
 
 from bandits.likelihood import Reward
 
-Z95 = 1.96  # as published; not 1.959964
+Z_PUBLISHED = 1.96  # the published interval says 1.96, rounded
+Z95 = 1.959963984540054
 MIN_USERS = 100  # per arm, for an interval and a p-value
 ALPHA = 0.05
 MISMATCH = 0.001  # p-value below which a sample ratio counts as wrong
@@ -92,7 +93,7 @@ def measured_lift(holdout: ArmStatistics, model: ArmStatistics, *, reward: Rewar
     error = 100.0 * sqrt(variance)
     if error == 0:
         return MeasuredLift(*rates, lift, None, None, None, "there is no variation within the arms")
-    interval = (lift - Z95 * error, lift + Z95 * error)
+    interval = (lift - Z_PUBLISHED * error, lift + Z_PUBLISHED * error)
     return MeasuredLift(*rates, lift, interval, two_sided_p(lift / error), error, None)
 
 

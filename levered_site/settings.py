@@ -77,6 +77,8 @@ TEMPLATES = [
 DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'levered.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATA_DIR.mkdir(parents=True, exist_ok=True)
+    # a thread keeps its connection: whoever closes a file's last one writes the whole WAL back, after every request
+    DATABASES["default"]["CONN_MAX_AGE"] = None
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -225,6 +227,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "OptimizationStatus": "optimizations.states.Status",
+        "ModelStatus": "optimizations.states.ModelStatus",
+        "ModelType": "optimizations.models.ModelType",
+        "Role": "levered_site.organizations.models.Role",
+        "Scope": "levered_site.organizations.models.Scope",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "optimizations.api.serve_schema.add_public_operations",

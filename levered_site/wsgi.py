@@ -11,8 +11,9 @@ from django.urls import get_resolver  # noqa: E402
 
 get_resolver().url_patterns  # noqa: B018
 
+from levered_site.api.length import with_length  # noqa: E402
 from optimizations.api.shortcut import ServeApplication  # noqa: E402
 from optimizations.services.snapshots import store  # noqa: E402
 
-application = ServeApplication(django_application)
+application = with_length(ServeApplication(django_application))
 store.start()

@@ -109,6 +109,10 @@ class BanditModel(models.Model):
     def __str__(self) -> str:
         return f"Model of {self.optimization}"
 
+    @property
+    def current_status(self) -> str:
+        return ModelStatus.TRAINING if self.training_claimed_at else self.status
+
 
 class PosteriorVersion(models.Model):
     """One published posterior, and the decision log of the policy that served it."""
@@ -126,6 +130,22 @@ class PosteriorVersion(models.Model):
     class Meta:
         ordering = ["-version"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["model", "version"], name="one_posterior_per_version")]
+
+    def __str__(self) -> str:
+        return f"v{self.version} of {self.model_id}"
+
+
+class Readout(models.Model):
+    """What the latest training saw and concluded: every number that is shown comes from this row."""
+
+    model = models.OneToOneField(BanditModel, on_delete=models.CASCADE, related_name="readout")
+    version = models.PositiveIntegerField()
+    computed_at = models.DateTimeField()
+    blob = models.BinaryField(help_text="The read-out posterior: bandits.Posterior.to_bytes()")
+    table = models.BinaryField(help_text="The observed cells: services.observations.Table.to_bytes()")
+    arms = models.JSONField(default=list, help_text="[day, holdout, users, total, total_squares] per day and arm.")
+    conclusions = models.JSONField(default=dict, help_text="Estimates with their intervals: services.conclusions.")
+    unknown_exposures = models.PositiveIntegerField(default=0, help_text="Left out: levels outside the design.")
 
     def __str__(self) -> str:
         return f"v{self.version} of {self.model_id}"

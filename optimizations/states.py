@@ -18,5 +18,6 @@ MOVES: dict[str, frozenset[str]] = {
 
 class ModelStatus(models.TextChoices):
     UNTRAINED = "untrained", "Not trained yet"
+    TRAINING = "training", "Training"  # told while a claim is held, never stored
     TRAINED = "trained", "Trained"
     ARCHIVED = "archived", "Archived"

@@ -1,16 +1,23 @@
 """Two organizations exist in every test that touches the API: what one owns, the other must never see."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import psycopg
 import pytest
 from django.conf import LazySettings
 from django.core.cache import caches
+from django.db import connection as database
 from rest_framework.test import APIClient
 
 from levered_site.organizations.models import Membership, Organization, Role, Scope, User
 from levered_site.organizations.services import create_api_key, create_organization
-from optimizations.services.snapshots import store
+from warehouse.connectors import managed_sqlite
+from warehouse.connectors.managed_postgres import ManagedPostgres
+from warehouse.connectors.managed_sqlite import ManagedSqlite
 
 
 @dataclass
@@ -79,9 +86,18 @@ def _quiet_limits(settings: LazySettings) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_snapshots(settings: LazySettings) -> Iterator[None]:
-    """No thread beside the test: snapshots are read on a miss and by `store.refresh()`. Every test starts without."""
-    settings.SNAPSHOT_POLL_SECONDS = 0
-    store.stop()
-    yield
-    store.stop()
+def _managed_warehouse_sees_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test's rows lie in a transaction that is never committed, where the warehouse's own connections see nothing."""
+
+    @contextmanager
+    def shared_session() -> Iterator["psycopg.Connection[Any]"]:
+        database.ensure_connection()
+        yield database.connection
+
+    def dirty_connection() -> sqlite3.Connection:
+        connection = managed_sqlite.own_connection()
+        connection.execute("PRAGMA read_uncommitted = 1")
+        return connection
+
+    monkeypatch.setattr(ManagedPostgres, "session", staticmethod(shared_session))
+    monkeypatch.setattr(ManagedSqlite, "connect", staticmethod(dirty_connection))

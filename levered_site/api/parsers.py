@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.http import HttpRequest
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from levered_site.errors import InvalidRequest, PayloadTooLarge
@@ -25,6 +26,16 @@ def read_body(stream: Any, declared: str | int | None) -> bytes:
 
 def read_request_body(request: HttpRequest) -> bytes:
     return read_body(request, request.META.get("CONTENT_LENGTH"))
+
+
+def read_json_bytes(request: HttpRequest) -> bytes:
+    """The body's bytes, for views that decode JSON themselves; another content type is a 415."""
+    media_type = request.META.get("CONTENT_TYPE", "")
+    if media_type.partition(";")[0].strip().lower() != JsonParser.media_type:
+        raise UnsupportedMediaType(media_type)
+    if (encoding := request.headers.get("Content-Encoding", "identity")) != "identity":
+        raise UnsupportedMediaType(encoding, f"Bodies are read as they are, not with Content-Encoding {encoding}.")
+    return read_request_body(request)
 
 
 class JsonParser(BaseParser):

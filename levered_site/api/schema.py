@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.text import slugify
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
@@ -41,7 +42,10 @@ _META = {
 
 
 class EnvelopeSchema(AutoSchema):
-    """Adds `meta` beside the payload of every successful answer."""
+    """Adds `meta` beside the payload of every successful answer; operations are named after their summaries."""
+
+    def get_operation_id(self) -> str:
+        return slugify(self.get_summary() or super().get_operation_id()).replace("-", "_")
 
     def _get_response_for_code(self, serializer: Any, status_code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         response: dict[str, Any] = super()._get_response_for_code(  # type: ignore[no-untyped-call]

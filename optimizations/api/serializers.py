@@ -59,14 +59,14 @@ class TrainingDataConfigInput(StrictSerializer):
 
 class GuardrailInput(StrictSerializer):
     metric_id = serializers.UUIDField()
-    direction = serializers.ChoiceField(choices=Guardrail.Direction.values)
+    direction = serializers.ChoiceField(choices=Guardrail.Direction.choices)
     margin_percent = serializers.FloatField(min_value=0, max_value=100)
 
 
 class OptimizationInput(StrictSerializer):
     name = NameField()
     description = serializers.CharField(max_length=1000, required=False, allow_blank=True)
-    model_type = serializers.ChoiceField(choices=ModelType.values, default=ModelType.CMAB)
+    model_type = serializers.ChoiceField(choices=ModelType.choices, default=ModelType.CMAB)
     training_data_config = TrainingDataConfigInput()
     reward_metric_id = serializers.UUIDField()
     assignment_source_id = serializers.UUIDField(required=False, allow_null=True)
@@ -82,7 +82,7 @@ class OptimizationInput(StrictSerializer):
 class OptimizationPatch(StrictSerializer):
     name = NameField(required=False)
     description = serializers.CharField(max_length=1000, required=False, allow_blank=True)
-    status = serializers.ChoiceField(choices=Status.values, required=False)
+    status = serializers.ChoiceField(choices=Status.choices, required=False)
 
 
 class BiasInput(StrictSerializer):
@@ -119,6 +119,12 @@ class TrainingDataConfigOutput(serializers.Serializer[Any]):
 class SummaryOutput(serializers.Serializer[Any]):
     variants_count = serializers.IntegerField()
     lift = serializers.FloatField(allow_null=True, help_text="In percent: measured, else the model's.")
+    lift_ci = serializers.ListField(
+        child=serializers.FloatField(),
+        allow_null=True,
+        default=None,
+        help_text="Of the measured lift; null while it is modeled.",
+    )
     confidence = serializers.FloatField(allow_null=True, help_text="Probability that the policy beats the baseline.")
     exposures = serializers.IntegerField()
 
@@ -142,12 +148,10 @@ class OptimizationListItem(serializers.ModelSerializer[Optimization]):
         model = self._model(optimization)
         return str(model.pk) if model else None
 
-    @extend_schema_field(serializers.ChoiceField(choices=[*ModelStatus.values, "training"]))
+    @extend_schema_field(serializers.ChoiceField(choices=ModelStatus.choices))
     def get_model_status(self, optimization: Optimization) -> str:
         model = self._model(optimization)
-        if model is None:
-            return ModelStatus.ARCHIVED
-        return "training" if model.training_claimed_at else model.status
+        return model.current_status if model else ModelStatus.ARCHIVED
 
 
 class OptimizationList(serializers.Serializer[Any]):
@@ -167,7 +171,7 @@ class GuardrailOutput(serializers.ModelSerializer[Guardrail]):
 
 class ModelBrief(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    status = serializers.CharField()
+    status = serializers.ChoiceField(source="current_status", choices=ModelStatus.choices)
     version = serializers.IntegerField()
     trained_at = serializers.DateTimeField(allow_null=True)
 
@@ -216,7 +220,7 @@ class Ended(serializers.Serializer[Any]):
 class ModelOutput(serializers.ModelSerializer[BanditModel]):
     model_type = serializers.CharField(source="optimization.model_type")
     optimization_id = serializers.UUIDField()
-    status = serializers.SerializerMethodField()
+    status = serializers.ChoiceField(source="current_status", choices=ModelStatus.choices)
     training_data_config = TrainingDataConfigOutput(source="optimization.training_data_config")
 
     class Meta:
@@ -225,10 +229,6 @@ class ModelOutput(serializers.ModelSerializer[BanditModel]):
             "id", "optimization_id", "model_type", "status", "version", "trained_at", "training_data_config",
             "created_at", "updated_at",
         ]  # fmt: skip
-
-    @extend_schema_field(serializers.ChoiceField(choices=[*ModelStatus.values, "training"]))
-    def get_status(self, model: BanditModel) -> str:
-        return "training" if model.training_claimed_at else model.status
 
 
 class ModelList(serializers.Serializer[Any]):

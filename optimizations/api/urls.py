@@ -1,8 +1,18 @@
-from django.urls import URLPattern, path
+from django.urls import path
 
+from optimizations.api import ingest, models, optimizations, results
 from optimizations.api.serve import best_variant, serve
 
-urlpatterns: list[URLPattern] = [
+urlpatterns = [
+    path("optimizations", optimizations.OptimizationListView.as_view(), name="optimizations"),
     path("optimizations/best-variant", best_variant, name="best-variant"),
+    path("optimizations/<uuid:optimization_id>", optimizations.OptimizationView.as_view(), name="optimization"),
     path("optimizations/<str:optimization_id>/serve", serve, name="serve"),
+    path("optimizations/<uuid:optimization_id>/model", models.NewModelView.as_view(), name="new-model"),
+    path("optimizations/<uuid:optimization_id>/results", results.ResultsView.as_view(), name="results"),
+    path("models", models.ModelListView.as_view(), name="models"),
+    path("models/<uuid:model_id>", models.ModelView.as_view(), name="model"),
+    path("models/<uuid:model_id>/train", models.TrainView.as_view(), name="train"),
+    path("ingest/exposures", ingest.IngestExposuresView.as_view(), name="ingest-exposures"),
+    path("ingest/rewards", ingest.IngestRewardsView.as_view(), name="ingest-rewards"),
 ]

@@ -170,9 +170,12 @@ def create_model(optimization: Optimization) -> BanditModel:
     if optimization.status != Status.LIVE:
         raise Conflict(f"The optimization is {optimization.status}; only a live one can learn.")
     with transaction.atomic():
-        if Optimization.objects.select_for_update().get(pk=optimization.pk).models.exclude(
-            status=ModelStatus.ARCHIVED
-        ).exists():
+        if (
+            Optimization.objects.select_for_update()
+            .get(pk=optimization.pk)
+            .models.exclude(status=ModelStatus.ARCHIVED)
+            .exists()
+        ):
             raise Conflict("The optimization has a model; delete it first.")
         model = BanditModel.objects.create(
             organization=optimization.organization, optimization=optimization, updated_at=timezone.now()

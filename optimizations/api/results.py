@@ -1,0 +1,115 @@
+"""`/optimizations/:id/results`."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from levered_site.api.authentication import TenantRequest
+from levered_site.api.schema import errors
+from levered_site.api.views import StrictSerializer, TenantView
+from optimizations.services import lifecycle
+from optimizations.services.results import results
+
+Number = serializers.FloatField
+
+
+class DateRange(StrictSerializer):
+    start = serializers.DateField(required=False, help_text="First UTC day of the observed numbers.")
+    end = serializers.DateField(required=False, help_text="Last UTC day of the observed numbers.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "start" in attrs and "end" in attrs and attrs["start"] > attrs["end"]:
+            raise serializers.ValidationError({"end": "The end lies before the start."})
+        return attrs
+
+
+class VersusHoldout(serializers.Serializer[Any]):
+    metric_name = serializers.CharField()
+    holdout_rate = Number(allow_null=True)
+    holdout_users = serializers.IntegerField()
+    optimization_rate = Number(allow_null=True)
+    optimization_users = serializers.IntegerField()
+    lift_percent = Number(allow_null=True)
+    lift_ci = serializers.ListField(child=Number(), allow_null=True)
+    p_value = Number(allow_null=True)
+    reason = serializers.CharField(allow_null=True, help_text="Why a number is missing.")
+
+
+class Stats(serializers.Serializer[Any]):
+    estimated_improvement_percent = Number(allow_null=True)
+    estimated_improvement_interval = serializers.ListField(child=Number(), allow_null=True)
+    best_vs_baseline_percent = Number(allow_null=True)
+    best_vs_baseline_interval = serializers.ListField(child=Number(), allow_null=True)
+    estimated_progress = Number(allow_null=True)
+    confidence = Number(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+
+
+class VariantResult(serializers.Serializer[Any]):
+    number = serializers.IntegerField(help_text="1 is the baseline.")
+    variant_key = serializers.CharField()
+    variant = serializers.DictField()
+    exposures = serializers.IntegerField()
+    conversions = Number()
+    rate = Number(allow_null=True)
+    expected_reward_mean = Number(allow_null=True)
+    expected_reward_lo = Number(allow_null=True)
+    expected_reward_hi = Number(allow_null=True)
+    prob_best = Number(allow_null=True)
+    weight = Number(allow_null=True, help_text="Share of all traffic under the served policy.")
+
+
+class FactorImportance(serializers.Serializer[Any]):
+    factor = serializers.CharField()
+    mean = Number(allow_null=True)
+    q1 = Number(allow_null=True)
+    q3 = Number(allow_null=True)
+    kind = serializers.CharField()
+
+
+class InteractionImportance(serializers.Serializer[Any]):
+    mean = Number(allow_null=True)
+    q1 = Number(allow_null=True)
+    q3 = Number(allow_null=True)
+
+
+class ContextImportance(serializers.Serializer[Any]):
+    factor = serializers.CharField()
+    mean = Number(allow_null=True)
+    lo = Number(allow_null=True)
+    hi = Number(allow_null=True)
+
+
+class Day(serializers.Serializer[Any]):
+    date = serializers.DateField()
+    variants = serializers.DictField(child=serializers.DictField(child=Number()))
+
+
+class ResultsOutput(serializers.Serializer[Any]):
+    model_version = serializers.IntegerField(allow_null=True)
+    computed_at = serializers.DateTimeField(allow_null=True)
+    primary_metric_vs_holdout = VersusHoldout()
+    stats = Stats()
+    variants = VariantResult(many=True)
+    factor_importance = FactorImportance(many=True)
+    interaction_importance = InteractionImportance(allow_null=True)
+    context_importance = ContextImportance(many=True)
+    time_series = Day(many=True)
+
+
+class ResultsView(TenantView):
+    @extend_schema(
+        tags=["Results"],
+        summary="Results of an optimization",
+        parameters=[DateRange],
+        responses={200: ResultsOutput, **errors(400, 401, 403, 404, 429)},
+    )
+    def get(self, request: TenantRequest, optimization_id: UUID) -> Response:
+        """Measured lift against the holdout, the model's estimates, and every variant, as of the latest training."""
+        days = DateRange(data=request.query_params.dict())
+        days.is_valid(raise_exception=True)
+        optimization = lifecycle.get_optimization(self.organization, optimization_id)
+        return Response(results(optimization, **days.validated_data))

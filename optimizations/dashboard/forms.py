@@ -1,0 +1,212 @@
+"""The dashboard's forms: reading what was typed. What it may mean is decided by the services."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from levered_site.organizations.models import Scope
+from optimizations.models import ModelType
+from warehouse.models import Metric
+
+REWARD_TYPES = [("bool", "Whether it happened"), ("numeric", "Its value, summed")]
+DTYPES = [("str", "Text"), ("bool", "Yes or no"), ("int", "Whole number"), ("float", "Number")]
+METRIC_SOURCES = [("existing", "Use an existing metric"), ("new", "New metric")]
+EVENT_SOURCES = [("event", "An event sent to the managed warehouse"), ("sql", "A query")]
+RADIO = {"class": "radio radio-primary radio-sm"}
+
+
+def text(placeholder: str = "", **attributes: Any) -> forms.TextInput:
+    return forms.TextInput(attrs={"class": "input", "placeholder": placeholder, "autocomplete": "off"} | attributes)
+
+
+def area(rows: int, **attributes: Any) -> forms.Textarea:
+    return forms.Textarea(attrs={"class": "textarea", "rows": rows} | attributes)
+
+
+def select() -> forms.Select:
+    return forms.Select(attrs={"class": "select"})
+
+
+def _only(form: forms.Form, field: str, choices: list[tuple[str, str]]) -> None:
+    """Leaves one of a field's choices, and chooses it."""
+    source = form.fields[field]
+    assert isinstance(source, forms.ChoiceField)
+    source.choices = choices
+    form.initial[field] = choices[0][0]
+
+
+class OptimizationForm(forms.Form):
+    """All of a new optimization but its factors."""
+
+    name = forms.CharField(max_length=255, widget=text("Landing page hero"))
+    description = forms.CharField(
+        max_length=1000, required=False, widget=area(2, placeholder="Which decision is tuned here, and why?")
+    )
+    model_type = forms.ChoiceField(
+        choices=[(ModelType.CMAB, "Contextual bandit"), (ModelType.MAB, "Bandit without context")],
+        initial=ModelType.CMAB,
+        widget=forms.RadioSelect(attrs={"class": f"{RADIO['class']} mt-0.5"}),
+    )
+    metric_source = forms.ChoiceField(
+        choices=METRIC_SOURCES,
+        initial="existing",
+        widget=forms.RadioSelect(attrs=RADIO),
+    )
+    reward_metric: "forms.ModelChoiceField[Metric]" = forms.ModelChoiceField(
+        queryset=Metric.objects.none(), required=False, empty_label="Choose a metric", widget=select()
+    )
+    new_metric_event = forms.CharField(
+        label="Event name",
+        max_length=255,
+        required=False,
+        widget=text("signup_completed"),
+        help_text="The name that your application sends with each reward.",
+    )
+    new_metric_type = forms.ChoiceField(
+        label="What it measures", choices=REWARD_TYPES, required=False, initial="bool", widget=select()
+    )
+    holdout_percentage = forms.IntegerField(
+        label="Holdout",
+        min_value=0,
+        max_value=50,
+        initial=10,
+        widget=forms.NumberInput(attrs={"class": "input input-short"}),
+        help_text="The share of visitors who always see the baseline. The lift is measured against them.",
+    )
+    conversion_window_hours = forms.FloatField(
+        label="Conversion window, in hours",
+        initial=24,
+        widget=forms.NumberInput(attrs={"class": "input", "step": "any"}),
+        help_text="A reward counts when it follows its exposure within this time.",
+    )
+
+    def __init__(self, *args: Any, metrics: Any, managed: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reward_metric"].queryset = metrics  # type: ignore[attr-defined]
+        if not managed:
+            _only(self, "metric_source", METRIC_SOURCES[:1])
+        elif not metrics.exists():
+            _only(self, "metric_source", METRIC_SOURCES[1:])
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        chosen = data.get("reward_metric") or self.has_error("reward_metric")
+        if data.get("metric_source") == "existing" and not chosen:
+            self.add_error("reward_metric", "Choose the metric that counts as success.")
+        if data.get("metric_source") == "new" and not data.get("new_metric_event"):
+            self.add_error("new_metric_event", "Name the event that counts as success.")
+        return data
+
+    def clean_conversion_window_hours(self) -> float:
+        hours: float = self.cleaned_data["conversion_window_hours"]
+        return int(hours) if hours == int(hours) else hours
+
+
+class FactorForm(forms.Form):
+    """One factor. `levels` holds one level per line; cleaned, it is a list of values of `dtype`."""
+
+    name = forms.CharField(label="Factor name", max_length=64, widget=text("headline", spellcheck="false"))
+    dtype = forms.ChoiceField(label="Type", choices=DTYPES, initial="str", widget=select())
+    levels = forms.CharField(widget=area(3))
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        lines = [line.strip() for line in data.get("levels", "").splitlines() if line.strip()]
+        if "dtype" in data and lines:
+            try:
+                data["levels"] = [parse_level(line, data["dtype"]) for line in lines]
+            except ValidationError as error:
+                self.add_error("levels", error)
+        return data
+
+    def as_factor(self) -> dict[str, Any]:
+        """The factor as the API takes it."""
+        return {key: self.cleaned_data[key] for key in ("name", "dtype", "levels")}
+
+
+def parse_level(line: str, dtype: str) -> str | bool | int | float:
+    """One line of the level editor as a value of the factor's type."""
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    try:
+        if dtype == "bool":
+            return words[line.lower()]
+        if dtype == "int":
+            return int(line)
+        if dtype == "float":
+            return float(line)
+    except (KeyError, ValueError) as error:
+        wanted = {"bool": "yes or no", "int": "a whole number", "float": "a number"}[dtype]
+        raise ValidationError(f"“{line}” is not {wanted}.") from error
+    return line
+
+
+class MetricForm(forms.Form):
+    """A metric from a named event of the managed warehouse, or from a query."""
+
+    name = forms.CharField(max_length=255, widget=text("Sign-up completed"))
+    reward_type = forms.ChoiceField(label="What it measures", choices=REWARD_TYPES, initial="bool", widget=select())
+    source = forms.ChoiceField(
+        choices=EVENT_SOURCES,
+        initial="event",
+        widget=forms.RadioSelect(attrs=RADIO),
+    )
+    event_name = forms.CharField(
+        max_length=255,
+        required=False,
+        widget=text("signup_completed"),
+        help_text="The name that your application sends with each reward.",
+    )
+    sql = forms.CharField(
+        label="Query",
+        required=False,
+        widget=area(6, **{"class": "textarea font-mono", "spellcheck": "false"}),
+        help_text="One SELECT. It is run with LIMIT 0 before it is saved.",
+    )
+    anonymous_id_column = forms.CharField(label="User column", required=False, initial="anonymous_id", widget=text())
+    timestamp_column = forms.CharField(label="Time column", required=False, initial="timestamp", widget=text())
+    value_column = forms.CharField(
+        label="Value column", required=False, widget=text("value"), help_text="For summed values."
+    )
+
+    def __init__(self, *args: Any, managed: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not managed:
+            _only(self, "source", EVENT_SOURCES[1:])
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("source") == "event" and not data.get("event_name"):
+            self.add_error("event_name", "Name the event.")
+        if data.get("source") == "sql":
+            for field in ("sql", "anonymous_id_column", "timestamp_column"):
+                if not data.get(field):
+                    self.add_error(field, "This field is required.")
+        return data
+
+    def column_mapping(self) -> dict[str, Any]:
+        """The mapping of a query's columns, as the API takes it."""
+        data = self.cleaned_data
+        mapping = {
+            "anonymous_id": data["anonymous_id_column"],
+            "timestamp": data["timestamp_column"],
+            "reward_type": data["reward_type"],
+        }
+        return mapping | ({"value": data["value_column"]} if data["value_column"] else {})
+
+
+SCOPE_TEXTS = {
+    Scope.INGEST: "Send exposures and rewards",
+    Scope.READ: "Read optimizations, models, metrics and results",
+    Scope.MANAGE: "Change everything, and make further keys",
+}
+
+
+class ApiKeyForm(forms.Form):
+    name = forms.CharField(max_length=200, widget=text("Production website"))
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, label) for scope, label in SCOPE_TEXTS.items()],
+        initial=[Scope.INGEST.value],
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox checkbox-primary checkbox-sm mt-0.5"}),
+        error_messages={"required": "Choose at least one scope."},
+    )

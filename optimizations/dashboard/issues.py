@@ -1,0 +1,36 @@
+"""Puts the refusals of services at the fields of forms. Nothing that was typed is lost."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.forms import BaseFormSet
+
+from levered_site.errors import DomainError
+
+_FACTOR = re.compile(r"training_data_config\.(design|context)_factors(?:\[(\d+)\]\.(name|dtype|levels).*)?$")
+
+
+def add_issues(
+    form: forms.Form,
+    error: DomainError,
+    *,
+    fields: dict[str, str] | None = None,
+    factors: Mapping[str, tuple["BaseFormSet[Any]", Sequence[forms.Form]]] | None = None,
+) -> None:
+    """`fields` maps the service's names to the form's; `factors` gives per group its formset and submitted forms."""
+    names = fields or {}
+    if not error.details:
+        form.add_error(None, error.message)
+    for issue in error.details:
+        match = _FACTOR.match(issue.field)
+        if match and factors:
+            formset, submitted = factors[match[1]]
+            if match[2] is None:
+                formset._non_form_errors.append(issue.message)  # type: ignore[attr-defined]  # Django has no public way
+            else:
+                submitted[int(match[2])].add_error(match[3], issue.message)
+            continue
+        name = names.get(issue.field, issue.field)
+        form.add_error(name if name in form.fields else None, issue.message)

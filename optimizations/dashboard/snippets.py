@@ -1,0 +1,64 @@
+"""The three requests of an integration, ready to paste into a shell."""
+
+import json
+import shlex
+from typing import Any
+
+from optimizations.config import Config
+from optimizations.models import Optimization
+
+USER = "user-123"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _body(fields: dict[str, Any], *, event: bool) -> str:
+    """JSON with a line per field; an event stands in its batch."""
+    lines = ",\n    ".join(f"{_json(name)}: {_json(value)}" for name, value in fields.items())
+    return f'{{"events": [{{\n    {lines}\n  }}]}}' if event else _json(fields)
+
+
+def _curl(url: str, body: dict[str, Any], *, key: bool) -> str:
+    lines = [f"curl -X POST {shlex.quote(url)}"]
+    if key:
+        lines.append('  -H "Authorization: Bearer $LEVERED_API_KEY"')
+    lines.append("  -H 'Content-Type: application/json'")
+    lines.append(f"  -d {shlex.quote(_body(body, event=key))}")
+    return " \\\n".join(lines)
+
+
+def snippets_of(optimization: Optimization, config: Config, *, reward_name: str, base_url: str) -> list[dict[str, str]]:
+    """`title`, `text` and `code` of serve, exposure and reward; `base_url` is the product's own address."""
+    api = f"{base_url}/api/v2"
+    context = {factor.name: factor.levels[0] for factor in config.context}
+    exposure: dict[str, Any] = {
+        "anonymous_id": USER,
+        "optimization_id": str(optimization.pk),
+        "variant": config.props(0),
+    }
+    serve: dict[str, Any] = {"anonymous_id": USER}
+    if context:
+        exposure["context"] = context
+        serve["context"] = context
+    reward: dict[str, Any] = {"anonymous_id": USER, "name": reward_name}
+    if config.reward_type == "numeric":
+        reward["value"] = 49.9
+    return [
+        {
+            "title": "Ask for a variant",
+            "text": "From the browser or from your server. No key is needed.",
+            "code": _curl(f"{api}/optimizations/{optimization.pk}/serve", serve, key=False),
+        },
+        {
+            "title": "Say that it was shown",
+            "text": "With an API key of the scope ingest, and the variant as you received it.",
+            "code": _curl(f"{api}/ingest/exposures", exposure, key=True),
+        },
+        {
+            "title": "Say what it brought",
+            "text": "The reward finds its exposure by the same anonymous_id, within the conversion window.",
+            "code": _curl(f"{api}/ingest/rewards", reward, key=True),
+        },
+    ]

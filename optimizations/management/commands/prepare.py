@@ -1,0 +1,19 @@
+"""`manage.py prepare`: everything that must be true before the servers start."""
+
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from optimizations.schedules import ensure_schedules
+
+
+class Command(BaseCommand):
+    help = "Checks the configuration, migrates the database, writes the schedules and collects the static files."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("check", databases=["default"])
+        call_command("migrate", interactive=False, verbosity=0)
+        ensure_schedules()
+        call_command("collectstatic", interactive=False, verbosity=0)
+        self.stdout.write("The database, the schedules and the static files are ready.")

@@ -1,0 +1,1 @@
+"""The live demo: an organization whose simulated visitors use the real HTTP API."""

@@ -1,0 +1,194 @@
+"""What the warehouse says about one optimization, in the codes of its design."""
+
+import datetime as dt
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandits.assignment import holdout_limit
+from bandits.observations import Observations
+from levered_site.errors import Conflict
+from optimizations.config import UNKNOWN, Config, read_config
+from optimizations.models import Optimization
+from warehouse.services.observations import ArmDay, Cell, ReadSpec, read_arms, read_cells, read_delays
+
+MIN_DELAYS = 100  # matured conversions before their delays say how complete a young exposure is
+
+
+@dataclass(frozen=True)
+class Table:
+    """N cells as equal-length columns: `n` exposures and the sums of their rewards, as reported (never capped)."""
+
+    variant: NDArray[np.int32]
+    context: NDArray[np.int32]  # (N, context factors)
+    day: NDArray[np.int32]  # proleptic ordinals
+    n: NDArray[np.float64]
+    total: NDArray[np.float64]
+    total_squares: NDArray[np.float64]
+
+    def to_bytes(self) -> bytes:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{f.name: getattr(self, f.name) for f in fields(self)})
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> "Table":
+        with np.load(io.BytesIO(blob), allow_pickle=False) as columns:
+            return cls(**{f.name: columns[f.name] for f in fields(cls)})
+
+    def within(self, start: dt.date | None, end: dt.date | None) -> "Table":
+        """The days from `start` to `end`, both included."""
+        keep = np.ones(len(self.day), dtype=bool)
+        if start:
+            keep &= self.day >= start.toordinal()
+        if end:
+            keep &= self.day <= end.toordinal()
+        return Table(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything a training reads.
+
+    Attributes:
+        table: reported cells.
+        learnable: the same cells as the serving fit reads them: numeric rewards capped (Learning, "heavy tails"),
+            young exposures counted by the share of their conversions that has had time to happen.
+        reported: uncapped cells with young exposures weighted likewise, for the read-outs.
+        arms: per day and arm, users by their first exposure.
+        unknown: exposures whose levels are not in the design.
+    """
+
+    table: Table
+    learnable: Observations
+    reported: Observations
+    arms: list[ArmDay]
+    unknown: int
+
+
+def config_of(optimization: Optimization) -> Config:
+    return read_config(
+        optimization.training_data_config, optimization.excluded_combinations, model_type=optimization.model_type
+    )
+
+
+def spec_of(optimization: Optimization, config: Config) -> ReadSpec:
+    return ReadSpec(
+        optimization_id=optimization.pk,
+        design=tuple(f.name for f in config.design),
+        context=tuple(f.name for f in config.context),
+        reward_type="numeric" if config.reward_type == "numeric" else "bool",
+        window_seconds=round(config.window_hours * 3600),
+        holdout_limit=holdout_limit(optimization.holdout_percentage),
+    )
+
+
+def read_evidence(optimization: Optimization, config: Config, *, now: dt.datetime) -> Evidence:
+    """Reads the warehouse.
+
+    Raises:
+        Conflict: the assignment source was deleted.
+        Unavailable: the warehouse does not answer.
+    """
+    source = optimization.assignment_source
+    if source is None:
+        raise Conflict("The assignment source was removed; configure a new one to train.")
+    spec = spec_of(optimization, config)
+    read = (source, optimization.reward_metric, spec)
+    cells = read_cells(*read, now=now)
+    young = any(c.age_hours is not None for c in cells)
+    completeness = Completeness(read_delays(*read, now=now) if young else [])
+    known, unknown = _decode(config, cells)
+    return Evidence(
+        table=_table(config, known),
+        learnable=_observations(config, known, completeness, capped=True),
+        reported=_observations(config, known, completeness, capped=False),
+        arms=read_arms(*read, now=now),
+        unknown=unknown,
+    )
+
+
+class Completeness:
+    """F(age): the share of an exposure's conversions that arrive within its age (Learning, 1.1).
+
+    Args:
+        delays: matured conversions per whole hour from exposure to reward.
+    """
+
+    def __init__(self, delays: Sequence[int]) -> None:
+        total = sum(delays)
+        self._share: NDArray[np.float64] | None = None
+        if total >= MIN_DELAYS:
+            cumulative = np.concatenate([[0.0], np.cumsum(delays) / total])
+            self._share = (cumulative[:-1] + cumulative[1:]) / 2  # ages are spread over their hour
+
+    def at(self, age_hours: int | None) -> float:
+        if age_hours is None or self._share is None or age_hours >= len(self._share):
+            return 1.0
+        return float(self._share[age_hours])
+
+
+_Known = tuple[int, tuple[int, ...], Cell]
+
+
+def _decode(config: Config, cells: Iterable[Cell]) -> tuple[list[_Known], int]:
+    known: list[_Known] = []
+    unknown = 0
+    for cell in cells:
+        variant = 0
+        for factor, raw in zip(config.design, cell.design, strict=True):
+            code = factor.decode(raw)
+            if code == UNKNOWN:
+                variant = UNKNOWN
+                break
+            variant = variant * len(factor.levels) + code
+        if variant == UNKNOWN:
+            unknown += cell.n
+            continue
+        context = tuple(f.decode(raw) for f, raw in zip(config.context, cell.context, strict=True))
+        known.append((variant, context, cell))
+    return known, unknown
+
+
+def _merged(config: Config, rows: Iterable[tuple[int, tuple[int, ...], int, float, float, float]]) -> dict[str, Any]:
+    """Columns of the cells, equal ones added up."""
+    sums: dict[tuple[int, tuple[int, ...], int], list[float]] = {}
+    for variant, context, day, *values in rows:
+        cell = sums.setdefault((variant, context, day), [0.0, 0.0, 0.0])
+        for i, value in enumerate(values):
+            cell[i] += value
+    keys = sorted(sums)
+    columns = np.array([sums[k] for k in keys], dtype=float).reshape(len(keys), 3)
+    return {
+        "variant": np.array([k[0] for k in keys], dtype=np.int32),
+        "context": np.array([k[1] for k in keys], dtype=np.int32).reshape(len(keys), len(config.context)),
+        "day": np.array([k[2] for k in keys], dtype=np.int32),
+        "n": columns[:, 0],
+        "total": columns[:, 1],
+        "total_squares": columns[:, 2],
+    }
+
+
+def _table(config: Config, known: list[_Known]) -> Table:
+    rows = ((v, x, c.day.toordinal(), float(c.n), c.total, c.total_squares) for v, x, c in known)
+    return Table(**_merged(config, rows))
+
+
+def _observations(config: Config, known: list[_Known], completeness: Completeness, *, capped: bool) -> Observations:
+    def row(
+        variant: int, context: tuple[int, ...], cell: Cell
+    ) -> tuple[int, tuple[int, ...], int, float, float, float]:
+        total = cell.capped_total if capped else cell.total
+        squares = cell.capped_total_squares if capped else cell.total_squares
+        n = cell.n * completeness.at(cell.age_hours)
+        if config.reward_type == "bool":
+            n = max(n, total)  # more early conversions than expected are still at most one per exposure
+        return variant, context, cell.day.toordinal(), n, total, squares
+
+    columns = _merged(config, (row(*k) for k in known))
+    columns["period"] = columns.pop("day")
+    return Observations(**columns)

@@ -1,0 +1,209 @@
+"""Training a model: read, fit, publish. The API, the schedule, the dashboard, admin and commands all call `train`."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import structlog
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from bandits.observations import Observations
+from bandits.posterior import Posterior, fit
+from bandits.readout import readout
+from levered_site.errors import Conflict, DomainError, InvalidRequest, Issue
+from optimizations.config import Config
+from optimizations.models import BanditModel, PosteriorVersion, Readout, TrainingRun
+from optimizations.services.conclusions import conclude, summarize
+from optimizations.services.observations import Evidence, config_of, read_evidence, spec_of
+from optimizations.services.policy import slot_policy, slot_seed
+from optimizations.services.publication import publish
+from optimizations.states import ModelStatus, Status
+from warehouse.services.observations import newest_event
+
+log = structlog.get_logger("levered.training")
+
+CLAIM_EXPIRES = dt.timedelta(minutes=10)  # longer than a task may run: a claim this old belongs to a dead process
+KEPT_VERSIONS = 20  # older posteriors give up their blob; their slot shares, the decision log, stay for ever
+LOGGED_CELLS = 256  # context cells in the decision log, those with the most traffic
+READOUT_DRAWS = 2000
+
+
+def train(model: BanditModel, *, trigger: str, bias: Mapping[str, float] | None = None) -> TrainingRun:
+    """Trains the model on everything in the warehouse and publishes the new posterior.
+
+    Args:
+        bias: exploration bias per design factor, kept for later trainings; None keeps what was set before.
+
+    Raises:
+        InvalidRequest: the bias names no design factor.
+        Conflict: `training_in_progress`, or the optimization is no longer live.
+        Unavailable: the warehouse does not answer. The served model stays the last good one.
+    """
+    optimization = model.optimization
+    config = config_of(optimization)
+    bias = dict(model.bias if bias is None else bias)
+    _check_bias(config, bias)
+    if optimization.status != Status.LIVE:
+        raise Conflict(f"The optimization is {optimization.status}; only a live one learns.")
+    claimed_at = _claim(model)
+    try:
+        run = TrainingRun.objects.create(model=model, trigger=trigger, stage="reading the warehouse")
+        try:
+            return _train(run, model, config, bias, claimed_at)
+        except Exception as error:
+            _record_failure(run, error)
+            raise
+    finally:
+        BanditModel.objects.filter(pk=model.pk, training_claimed_at=claimed_at).update(training_claimed_at=None)
+
+
+def _train(
+    run: TrainingRun, model: BanditModel, config: Config, bias: dict[str, float], claimed_at: dt.datetime
+) -> TrainingRun:
+    optimization = model.optimization
+    evidence = read_evidence(optimization, config, now=claimed_at)
+    _enter(run, "fitting the model")
+    previous = model.posteriors.filter(version=model.version).first()
+    posterior = _fit(config, evidence.learnable, previous.blob if previous else None, periods="iid")
+    _enter(run, "building the policy")
+    policy = slot_policy(config, posterior, optimization_id=optimization.pk, bias=bias)
+    cells = _heaviest_cells(posterior)
+    shares = {cell: policy.shares(cell) for cell in cells}
+    _enter(run, "reading out")
+    earlier = Readout.objects.filter(model=model).first()
+    reporting = _fit(config, evidence.reported, earlier.blob if earlier else None, periods="random_walk")
+    read = readout(
+        reporting,
+        context_weights=cells,
+        shares=shares,
+        holdout=optimization.holdout_percentage / 100,
+        draws=READOUT_DRAWS,
+        rng=np.random.default_rng(slot_seed(optimization.pk)),
+    )
+    conclusions = conclude(config, read)
+    arms = [[a.day.isoformat(), a.holdout, a.users, a.total, a.total_squares] for a in evidence.arms]
+    version = model.version + 1
+    now = timezone.now()
+    with transaction.atomic():
+        # the claim is the right to publish: a process that lost it to a faster one must not overwrite its version
+        if (
+            not BanditModel.objects.filter(pk=model.pk, training_claimed_at=claimed_at)
+            .exclude(status=ModelStatus.ARCHIVED)
+            .update(status=ModelStatus.TRAINED, version=version, trained_at=now, updated_at=now, bias=bias)
+        ):
+            raise Conflict("The model was deleted or trained elsewhere in the meantime.")
+        PosteriorVersion.objects.create(
+            model=model,
+            version=version,
+            blob=posterior.to_bytes(),
+            bias=bias,
+            shares=[[list(cell), _logged(policy.slots * share)] for cell, share in shares.items()],
+            observations=posterior.observations_count,
+        )
+        model.posteriors.filter(version__lte=version - KEPT_VERSIONS).exclude(blob=b"").update(blob=b"")
+        Readout.objects.update_or_create(
+            model=model,
+            defaults={
+                "version": version,
+                "computed_at": now,
+                "blob": reporting.to_bytes(),
+                "table": evidence.table.to_bytes(),
+                "arms": arms,
+                "conclusions": conclusions,
+                "unknown_exposures": evidence.unknown,
+            },
+        )
+        optimization.summary = summarize(config, evidence, conclusions)
+        optimization.save(update_fields=["summary"])
+        publish(optimization)
+        run.version = version
+        run.observations = float(evidence.table.n.sum())
+        run.in_sample_metrics = {
+            "historic_reward": _mean_reward(evidence),
+            "expected_reward": conclusions["policy"],
+        }
+        run.outcome, run.stage, run.finished_at = TrainingRun.Outcome.SUCCEEDED, "", now
+        run.save()
+    model.refresh_from_db()
+    log.info("trained", model=str(model.pk), version=version, observations=run.observations, trigger=run.trigger)
+    return run
+
+
+def has_new_data(model: BanditModel) -> bool:
+    """Whether an event of this optimization arrived since the last training began."""
+    last = model.training_runs.filter(outcome=TrainingRun.Outcome.SUCCEEDED).first()
+    optimization = model.optimization
+    if optimization.assignment_source is None:
+        return False
+    newest = newest_event(
+        optimization.assignment_source, optimization.reward_metric, spec_of(optimization, config_of(optimization))
+    )
+    return newest is not None and (last is None or newest >= last.started_at)
+
+
+def _claim(model: BanditModel) -> dt.datetime:
+    now = timezone.now()
+    free = Q(training_claimed_at=None) | Q(training_claimed_at__lt=now - CLAIM_EXPIRES)
+    if not BanditModel.objects.filter(free, pk=model.pk).update(training_claimed_at=now):
+        raise Conflict("The model is being trained right now.", code="training_in_progress")
+    model.refresh_from_db()
+    return now
+
+
+def _check_bias(config: Config, bias: Mapping[str, float]) -> None:
+    issues = [Issue(f"bias.{name}", "This is not a design factor.") for name in bias if name not in config.names]
+    issues += [
+        Issue(f"bias.{name}", "A bias is a finite number of at least 0.")
+        for name, amount in bias.items()
+        if not (np.isfinite(amount) and amount >= 0)
+    ]
+    if issues:
+        raise InvalidRequest.of(issues)
+
+
+def _fit(config: Config, observations: Observations, earlier: bytes | memoryview | None, *, periods: Any) -> Posterior:
+    return fit(
+        config.bandit_design,
+        observations,
+        reward="numeric" if config.reward_type == "numeric" else "bool",
+        warm_start=Posterior.from_bytes(bytes(earlier)) if earlier else None,
+        periods=periods,
+    )
+
+
+def _heaviest_cells(posterior: Posterior) -> dict[tuple[int, ...], float]:
+    """The context cells with the most traffic and their weights; the average context when nothing was seen."""
+    cells = [tuple(int(code) for code in row) for row in posterior.contexts]
+    if not cells:
+        return {tuple(-1 for _ in posterior.design.contexts): 1.0}
+    order = np.argsort(-posterior.context_weights, kind="stable")[:LOGGED_CELLS]
+    return {cells[i]: float(posterior.context_weights[i]) for i in order}
+
+
+def _logged(slots: np.ndarray[Any, Any]) -> list[list[int]]:
+    return [[int(variant), round(slots[variant])] for variant in np.flatnonzero(slots)]
+
+
+def _mean_reward(evidence: Evidence) -> float | None:
+    n = float(evidence.table.n.sum())
+    return float(evidence.table.total.sum()) / n if n else None
+
+
+def _enter(run: TrainingRun, stage: str) -> None:
+    run.stage = stage
+    run.save(update_fields=["stage"])
+
+
+def _record_failure(run: TrainingRun, error: Exception) -> None:
+    known = isinstance(error, DomainError)
+    if not known:
+        log.exception("training_failed", run=str(run.pk))
+    run.outcome = TrainingRun.Outcome.FAILED
+    run.error = (
+        error.message[:1000] if isinstance(error, DomainError) else "An internal error; the log has its details."
+    )
+    run.stage, run.finished_at = "", timezone.now()
+    run.save(update_fields=["outcome", "error", "stage", "finished_at"])

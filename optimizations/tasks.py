@@ -1,0 +1,40 @@
+"""What the worker does. Tasks take ids, look again, and leave quietly when there is nothing left to do."""
+
+import structlog
+
+from levered_site.errors import Conflict, Unavailable
+from levered_site.queue import enqueue
+from optimizations.models import BanditModel, TrainingRun
+from optimizations.services.training import has_new_data, train
+from optimizations.states import ModelStatus, Status
+
+log = structlog.get_logger("levered.tasks")
+
+
+def train_due_models() -> int:
+    """Queues a training for every live model that has new data; returns how many."""
+    live = BanditModel.objects.filter(optimization__status=Status.LIVE, training_claimed_at=None)
+    due = 0
+    for model in live.exclude(status=ModelStatus.ARCHIVED).select_related("optimization__assignment_source"):
+        try:
+            is_due = has_new_data(model)
+        except Unavailable as error:
+            log.warning("warehouse_unavailable", model=str(model.pk), error=error.message)
+            continue
+        if is_due:
+            enqueue("optimizations.tasks.train_model", str(model.pk))
+            due += 1
+    return due
+
+
+def train_model(model_id: str, trigger: str = TrainingRun.Trigger.SCHEDULE) -> int | None:
+    """Trains one model and returns its version. A training that cannot happen now is recorded in its run, not retried
+    here: the schedule comes back."""
+    model = BanditModel.objects.select_related("optimization").filter(pk=model_id).first()
+    if model is None or model.status == ModelStatus.ARCHIVED:
+        return None
+    try:
+        return train(model, trigger=trigger).version
+    except (Conflict, Unavailable) as error:
+        log.info("training_skipped", model=model_id, reason=error.message)
+        return None

@@ -1,0 +1,138 @@
+"""Creating an optimization in the browser, with and without JavaScript: the fields are the same."""
+
+from typing import Any
+
+import pytest
+
+from optimizations.models import Optimization
+from tests.conftest import Tenant
+from tests.dashboard.conftest import SignIn
+from tests.factories import make_metric
+from warehouse.models import Connection, Metric, Provider
+
+pytestmark = pytest.mark.django_db
+URL = "/optimizations/new"
+
+Factor = tuple[str, str, str]
+
+
+def form(*design: Factor, context: tuple[Factor, ...] = (), **fields: Any) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "name": "Landing hero",
+        "description": "",
+        "model_type": "cmab",
+        "metric_source": "new",
+        "reward_metric": "",
+        "new_metric_event": "signup_completed",
+        "new_metric_type": "bool",
+        "holdout_percentage": "10",
+        "conversion_window_hours": "24",
+    }
+    for group, factors in (("design", design), ("context", context)):
+        data |= {f"{group}-TOTAL_FORMS": str(len(factors)), f"{group}-INITIAL_FORMS": "0"}
+        for i, (name, dtype, levels) in enumerate(factors):
+            data |= {f"{group}-{i}-name": name, f"{group}-{i}-dtype": dtype, f"{group}-{i}-levels": levels}
+    return data | fields
+
+
+HEADLINE = ("headline", "str", "Ship faster\r\nSave time\r\n\r\n  Build better ")
+PRICE = ("price", "float", "9\n9.5")
+BADGE = ("badge", "bool", "no\nyes")
+DEVICE = ("device", "str", "mobile\ndesktop")
+
+
+def test_it_goes_live_with_its_factors_and_a_new_metric(sign_in: SignIn, acme: Tenant) -> None:
+    answer = sign_in(acme).post(URL, form(HEADLINE, PRICE, BADGE, context=(DEVICE,), holdout_percentage="15"))
+    optimization = Optimization.objects.get()
+    assert answer.headers["Location"] == f"/optimizations/{optimization.pk}"
+    assert (optimization.organization, optimization.created_by) == (acme.organization, acme.user())
+    assert (optimization.status, optimization.holdout_percentage) == ("live", 15)
+    assert optimization.training_data_config == {
+        "reward": {"name": "signup_completed", "type": "bool"},
+        "design_factors": [
+            {"name": "headline", "dtype": "str", "levels": ["Ship faster", "Save time", "Build better"]},
+            {"name": "price", "dtype": "float", "levels": [9.0, 9.5]},
+            {"name": "badge", "dtype": "bool", "levels": [False, True]},
+        ],
+        "context_factors": [{"name": "device", "dtype": "str", "levels": ["mobile", "desktop"]}],
+        "attribution": {"type": "last_touch", "conversion_window_hours": 24},
+    }
+    metric = optimization.reward_metric
+    assert (metric.name, metric.organization) == ("signup_completed", acme.organization)
+    assert metric.sql.endswith("WHERE name = 'signup_completed'")
+
+
+def test_an_existing_metric_brings_its_type_and_its_event(sign_in: SignIn, acme: Tenant, globex: Tenant) -> None:
+    metric = make_metric(acme.organization, reward_type="numeric", name="Revenue")
+    browser = sign_in(acme)
+    browser.post(URL, form(HEADLINE, metric_source="existing", reward_metric=str(metric.pk)))
+    assert Optimization.objects.get().training_data_config["reward"] == {"name": "signup", "type": "numeric"}
+    foreign = make_metric(globex.organization)
+    answer = browser.post(URL, form(HEADLINE, metric_source="existing", reward_metric=str(foreign.pk)))
+    assert answer.status_code == 400
+    assert list(answer.context["form"].errors) == ["reward_metric"]
+
+
+def test_every_error_stands_at_its_field_and_nothing_typed_is_lost(sign_in: SignIn, acme: Tenant) -> None:
+    data = form(HEADLINE, ("price", "int", "9\ncheap"), name="", holdout_percentage="60", new_metric_event="")
+    answer = sign_in(acme).post(URL, data)
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert set(answer.context["form"].errors) == {"name", "holdout_percentage", "new_metric_event"}
+    assert answer.context["design"].errors[1] == {"levels": ["“cheap” is not a whole number."]}
+    for kept in ("Save time", "cheap", 'value="60"', 'value="price"'):
+        assert kept in page
+    assert not Optimization.objects.exists()
+
+
+def test_what_the_service_refuses_stands_at_the_factor_and_leaves_no_metric(sign_in: SignIn, acme: Tenant) -> None:
+    removed = {"design-0-DELETE": "on"}
+    data = form(HEADLINE, ("call to action", "str", "Go"), ("badge", "str", "a\na"), **removed)
+    answer = sign_in(acme).post(URL, data)
+    assert answer.status_code == 400
+    errors = answer.context["design"].forms
+    assert errors[0].errors == {}
+    assert "A name has" in errors[1].errors["name"][0]
+    assert "at least two levels" in errors[1].errors["levels"][0]
+    assert "stands twice" in errors[2].errors["levels"][0]
+    assert not Optimization.objects.exists()
+    assert not Metric.objects.exists()
+
+
+def test_without_a_factor_the_section_says_what_is_missing(sign_in: SignIn, acme: Tenant) -> None:
+    answer = sign_in(acme).post(URL, form())
+    assert answer.status_code == 400
+    assert "At least one design factor is needed." in answer.content.decode()
+
+
+def test_a_window_that_is_refused_is_marked(sign_in: SignIn, acme: Tenant) -> None:
+    answer = sign_in(acme).post(URL, form(HEADLINE, conversion_window_hours="-1"))
+    assert list(answer.context["form"].errors) == ["conversion_window_hours"]
+
+
+@pytest.mark.parametrize("group", ["design", "context"])
+def test_without_javascript_a_button_adds_a_factor_and_judges_nothing(
+    sign_in: SignIn, acme: Tenant, group: str
+) -> None:
+    answer = sign_in(acme).post(URL, form(("half ty", "str", "one"), name="", add=group))
+    assert answer.status_code == 200
+    assert len(answer.context["design"].forms) == (2 if group == "design" else 1)
+    assert len(answer.context["context"].forms) == (0 if group == "design" else 1)
+    page = answer.content.decode()
+    assert 'value="half ty"' in page
+    assert "field-error" not in page
+    assert 'role="alert"' not in page
+
+
+def test_many_variants_are_warned_about(sign_in: SignIn, acme: Tenant) -> None:
+    levels = "\n".join(str(i) for i in range(11))
+    answer = sign_in(acme).post(URL, form(("a", "int", levels), ("b", "int", levels)), follow=True)
+    assert "121 variants" in answer.content.decode()
+
+
+def test_with_an_own_warehouse_events_cannot_be_named(sign_in: SignIn, acme: Tenant) -> None:
+    make_metric(acme.organization)
+    Connection.objects.create(organization=acme.organization, provider=Provider.POSTGRES)
+    answer = sign_in(acme).post(URL, form(HEADLINE))
+    assert "metric_source" in answer.context["form"].errors
+    assert not Optimization.objects.exists()

@@ -1,0 +1,91 @@
+"""Settings that cannot be read stop the start-up, by name."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from levered_site import env
+
+
+@pytest.mark.parametrize(
+    ("reader", "bad", "default", "good", "value"),
+    [
+        (env.integer, "many", 1, "4", 4),
+        (env.number, "x", 1.0, "0.5", 0.5),
+        (env.boolean, "maybe", False, "yes", True),
+        (env.rate, "100", "1/m", "5/s", "5/s"),
+        (env.rate, "0/m", "1/m", "7/h", "7/h"),
+        (env.words, None, ["a"], "b, c,", ["b", "c"]),
+    ],
+)
+def test_readers(
+    monkeypatch: pytest.MonkeyPatch, reader: Callable[..., Any], bad: str | None, default: Any, good: str, value: Any
+) -> None:
+    monkeypatch.delenv("LEVERED_X", raising=False)
+    assert reader("LEVERED_X", default) == default
+    monkeypatch.setenv("LEVERED_X", "  ")
+    assert reader("LEVERED_X", default) == default
+    monkeypatch.setenv("LEVERED_X", good)
+    assert reader("LEVERED_X", default) == value
+    if bad is not None:
+        monkeypatch.setenv("LEVERED_X", bad)
+        with pytest.raises(ImproperlyConfigured, match="LEVERED_X"):
+            reader("LEVERED_X", default)
+
+
+def test_a_minimum_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_PROCESSES", "0")
+    with pytest.raises(ImproperlyConfigured, match="at least 1"):
+        env.integer("WEB_PROCESSES", 1, at_least=1)
+
+
+@pytest.mark.parametrize("address", ["mysql://root:hunter2@db/x", "nonsense hunter2", "postgres://u:hunter2@h:port/x"])
+def test_a_wrong_database_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", address)
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        env.database("DATABASE_URL", "")
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_the_secret_is_made_once_and_kept_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEVERED_SECRET_KEY", raising=False)
+    file = tmp_path / "deep" / "secret_key"
+    first = env.secret("LEVERED_SECRET_KEY", file)
+    assert len(first) >= 50
+    assert env.secret("LEVERED_SECRET_KEY", file) == first
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [f.name for f in file.parent.iterdir()] == ["secret_key"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"WEB_PROCESSES": "2", "REDIS_URL": ""}, "levered.E001"),
+        ({"WEB_PROCESSES": "two"}, "WEB_PROCESSES must be a whole number"),
+        ({"LEVERED_RATE_LIMIT_API": "100"}, "LEVERED_RATE_LIMIT_API must be a rate"),
+    ],
+)
+def test_misconfiguration_stops_the_start(tmp_path: Path, variables: dict[str, str], said: str) -> None:
+    environment = os.environ | {"LEVERED_DATA_DIR": str(tmp_path), "DATABASE_URL": ""} | variables
+    done = subprocess.run([sys.executable, "manage.py", "check"], env=environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_deployment_checks_are_clean_under_production_settings(tmp_path: Path) -> None:
+    environment = os.environ | {
+        "LEVERED_DATA_DIR": str(tmp_path),
+        "DATABASE_URL": "",
+        "LEVERED_HTTPS": "true",
+        "LEVERED_ALLOWED_HOSTS": "levered.example.com",
+    }
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

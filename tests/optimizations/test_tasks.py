@@ -1,0 +1,65 @@
+"""The schedule trains what has new data; a task whose object is gone leaves quietly."""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+
+from optimizations.models import BanditModel, TrainingRun
+from optimizations.services.lifecycle import archive_optimization, delete_model
+from optimizations.tasks import train_due_models, train_model
+from tests.conftest import Tenant
+from tests.factories import add_exposures, make_optimization
+
+pytestmark = pytest.mark.django_db
+
+
+def test_only_live_models_with_new_data_are_due(acme: Tenant, globex: Tenant) -> None:
+    fed, hungry, archived = (make_optimization(acme.organization, name=n) for n in ("fed", "hungry", "archived"))
+    hour_ago = timezone.now() - dt.timedelta(hours=1)
+    for optimization in (fed, archived):
+        add_exposures(optimization, 10, conversions=3, at=hour_ago, prefix=optimization.name)
+    archive_optimization(archived)
+    assert train_due_models() == 1
+    [queued] = [task.task() for task in OrmQ.objects.all()]
+    assert queued["func"] == "optimizations.tasks.train_model"
+    assert queued["args"] == (str(fed.models.get().pk),)
+    assert train_model(*queued["args"]) == 1
+    assert train_due_models() == 0
+    assert not hungry.models.get().training_runs.exists()
+    add_exposures(fed, 1, conversions=0, at=hour_ago, prefix="late")
+    assert train_due_models() == 1
+
+
+def test_a_late_reward_is_new_data(acme: Tenant) -> None:
+    optimization = make_optimization(acme.organization)
+    at = timezone.now() - dt.timedelta(hours=2)
+    add_exposures(optimization, 5, conversions=0, at=at, prefix="p")
+    train_model(str(optimization.models.get().pk))
+    assert train_due_models() == 0
+    from warehouse.models import Reward
+
+    Reward.objects.create(organization=acme.organization, anonymous_id="p-0", name="signup", timestamp=timezone.now())
+    assert train_due_models() == 1
+
+
+def test_tasks_leave_quietly(acme: Tenant) -> None:
+    assert train_model(str(uuid.uuid4())) is None
+    model = make_optimization(acme.organization).models.get()
+    BanditModel.objects.filter(pk=model.pk).update(training_claimed_at=timezone.now())
+    assert train_model(str(model.pk)) is None
+    delete_model(model)
+    assert train_model(str(model.pk)) is None
+    assert not TrainingRun.objects.exists()
+
+
+def test_prepare_writes_each_schedule_once(settings: Any) -> None:
+    for minutes in (5, 2):
+        settings.TRAINING_MINUTES = minutes
+        call_command("prepare", verbosity=0)
+    [schedule] = Schedule.objects.all()
+    assert (schedule.func, schedule.minutes, schedule.repeats) == ("optimizations.tasks.train_due_models", 2, -1)

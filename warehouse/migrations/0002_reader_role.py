@@ -1,0 +1,64 @@
+"""PostgreSQL only: the role that customer SQL runs as, and the row policy that shows it one organization's rows.
+
+A role belongs to the whole server, so it may exist already, and a database user may not be allowed to make one: then
+nothing is changed, and `manage.py check --database default` warns that customer SQL is guarded by the gate alone.
+"""
+
+from django.db import migrations
+
+CREATE = """
+DO $$
+BEGIN
+    BEGIN
+        CREATE ROLE levered_reader NOLOGIN NOINHERIT;
+    EXCEPTION
+        WHEN duplicate_object OR unique_violation THEN NULL;
+        WHEN insufficient_privilege THEN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'levered_reader') THEN RETURN; END IF;
+    END;
+    IF NOT pg_has_role(current_user, 'levered_reader', 'MEMBER') THEN
+        BEGIN
+            EXECUTE format('GRANT levered_reader TO %I', current_user);
+        EXCEPTION WHEN insufficient_privilege THEN RETURN;
+        END;
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO levered_reader', current_schema());
+    GRANT SELECT ON managed_exposures, managed_rewards TO levered_reader;
+    ALTER TABLE managed_exposures ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE managed_rewards ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY everyone ON managed_exposures TO PUBLIC USING (true) WITH CHECK (true);
+    CREATE POLICY everyone ON managed_rewards TO PUBLIC USING (true) WITH CHECK (true);
+    CREATE POLICY one_organization ON managed_exposures AS RESTRICTIVE FOR SELECT TO levered_reader
+        USING (organization_id = NULLIF(current_setting('levered.organization_id', true), '')::bigint);
+    CREATE POLICY one_organization ON managed_rewards AS RESTRICTIVE FOR SELECT TO levered_reader
+        USING (organization_id = NULLIF(current_setting('levered.organization_id', true), '')::bigint);
+END
+$$;
+"""
+DROP = """
+DROP POLICY IF EXISTS one_organization ON managed_exposures;
+DROP POLICY IF EXISTS one_organization ON managed_rewards;
+DROP POLICY IF EXISTS everyone ON managed_exposures;
+DROP POLICY IF EXISTS everyone ON managed_rewards;
+ALTER TABLE managed_exposures DISABLE ROW LEVEL SECURITY;
+ALTER TABLE managed_rewards DISABLE ROW LEVEL SECURITY;
+DO $$
+BEGIN
+    REVOKE ALL ON managed_exposures, managed_rewards FROM levered_reader;
+EXCEPTION WHEN undefined_object OR insufficient_privilege THEN NULL;
+END
+$$;
+"""
+
+
+def on_postgres(sql):
+    def run(apps, schema_editor):
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(sql, params=None)
+
+    return run
+
+
+class Migration(migrations.Migration):
+    dependencies = [("warehouse", "0001_initial")]
+    operations = [migrations.RunPython(on_postgres(CREATE), on_postgres(DROP), elidable=False)]

@@ -1,0 +1,148 @@
+"""Exposures and rewards as one stream per user: the only sort that attribution needs.
+
+Columns: `uid`, `at` (an instant), `kind` (0: exposure; 1 and up: reward, in the order of the outcomes), `d0…` the
+design factors and `c0…` the context factors as text (NULL for rewards), `value` (NULL for exposures).
+
+Of several exposures of a user in the same microsecond the last one by its factors' text is the latest: it does not
+matter which, but it must not depend on how the rows lie on the disk.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlglot import exp
+
+from levered_site.errors import InvalidRequest, Issue
+from warehouse.sql.dialects import Dialect
+from warehouse.sql.spec import Exposures, Period, ReadSpec, Relation, Rewards
+
+
+def names(prefix: str, factors: Sequence[str]) -> list[str]:
+    return [f"{prefix}{i}" for i in range(len(factors))]
+
+
+def factor_columns(spec: ReadSpec) -> list[str]:
+    return names("d", spec.design) + names("c", spec.context)
+
+
+def event_stream(
+    exposures: Exposures, rewards: Rewards, spec: ReadSpec, period: Period, dialect: Dialect, *, factors: bool
+) -> exp.Select:
+    """Both kinds of events up to `:now_at`. Without `factors` those columns are left out."""
+    both = exp.union(
+        _exposure_rows(exposures, spec, dialect, factors=factors),
+        _reward_rows(rewards, spec, dialect, factors=factors),
+        distinct=False,
+    )
+    stream = exp.select("*").from_(both.subquery("both")).where(exp.column("at") <= exp.Placeholder(this="now_at"))
+    if factors and period.start_at:  # an earlier exposure takes no credit from a later one
+        stream = stream.where(exp.column("at") >= exp.Placeholder(this="start_at"))
+    if period.end_at:  # later exposures do take credit, but no reward after the last window counts
+        until = dialect.plus(exp.Placeholder(this="end_at"), spec.window_seconds)
+        stream = stream.where(exp.column("at") < until)
+    return stream
+
+
+def in_order(spec: ReadSpec, dialect: Dialect, *, factors: bool) -> exp.Window:
+    """The order of the stream, for a window function: `window.copy()` with `this` set."""
+    ties = [dialect.ordered(exp.column(c)) for c in factor_columns(spec)] if factors else []
+    keys = [exp.column("at"), exp.column("kind"), *ties]
+    order = exp.Order(expressions=[exp.Ordered(this=key, nulls_first=True) for key in keys])
+    frame = exp.WindowSpec(
+        kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"
+    )  # by rows: peers of a tie are apart
+    return exp.Window(partition_by=[exp.column("uid")], order=order, spec=frame)
+
+
+def _exposure_rows(exposures: Exposures, spec: ReadSpec, dialect: Dialect, *, factors: bool) -> exp.Select:
+    relation, mapping = exposures.relation, exposures.mapping
+    uid = relation.column(mapping.anonymous_id, field="column_mapping.anonymous_id")
+    at = relation.column(mapping.timestamp, field="column_mapping.timestamp")
+    design = [_design_value(exposures, name, dialect) for name in spec.design]
+    columns: list[exp.Expr] = [
+        exp.alias_(dialect.text(uid), "uid"),
+        exp.alias_(dialect.instant(at), "at"),
+        exp.alias_(exp.convert(0), "kind"),
+    ]
+    if factors:
+        context = [_context_value(exposures, name, dialect) for name in spec.context]
+        pairs = zip(factor_columns(spec), design + context, strict=True)
+        columns += [exp.alias_(value.copy(), name) for name, value in pairs]
+    columns.append(exp.alias_(exp.cast(exp.null(), "double"), "value"))
+    rows = exp.select(*columns).from_(relation.wrapped()).where(_present(uid), _present(at))
+    if relation.has("optimization_id"):
+        return rows.where(_is_of(relation, spec.optimization_id, dialect))
+    return rows if exposures.pinned else rows.where(*(_present(value) for value in design))
+
+
+def _reward_rows(rewards: Rewards, spec: ReadSpec, dialect: Dialect, *, factors: bool) -> exp.Select:
+    relation, mapping = rewards.relation, rewards.mapping
+    uid = relation.column(mapping.anonymous_id, field="column_mapping.anonymous_id")
+    at = relation.column(mapping.timestamp, field="column_mapping.timestamp")
+    kind, value, counts = _reward_value(rewards, spec, dialect)
+    columns: list[exp.Expr] = [
+        exp.alias_(dialect.text(uid), "uid"), exp.alias_(dialect.instant(at), "at"), exp.alias_(kind, "kind"),
+    ]  # fmt: skip
+    if factors:
+        columns += [exp.alias_(exp.cast(exp.null(), "text"), name) for name in factor_columns(spec)]
+    columns.append(exp.alias_(value, "value"))
+    rows = exp.select(*columns).from_(relation.wrapped()).where(_present(uid), _present(at), *counts)
+    if relation.has("optimization_id"):
+        unpinned = relation.column("optimization_id", field="optimization_id").is_(exp.null())
+        rows = rows.where(exp.or_(unpinned, _is_of(relation, spec.optimization_id, dialect)))
+    return rows
+
+
+def _reward_value(rewards: Rewards, spec: ReadSpec, dialect: Dialect) -> tuple[exp.Expr, exp.Expr, list[exp.Expr]]:
+    """A reward row's kind, its value, and the conditions under which it counts."""
+    relation, mapping = rewards.relation, rewards.mapping
+    one = exp.convert(1)
+    if mapping.outcomes:
+        kind, weight, matches = exp.Case(), exp.Case(), []
+        for i, outcome in enumerate(mapping.outcomes):
+            column = relation.column(getattr(mapping, outcome.by), field=f"column_mapping.{outcome.by}")
+            typed = dialect.text(column) if outcome.by == "name" else dialect.number(column)
+            match = typed.eq(exp.convert(outcome.equals))
+            matches.append(match)
+            kind = kind.when(match.copy(), exp.convert(i + 1))
+            weight = weight.when(match.copy(), exp.cast(exp.convert(outcome.weight), "double"))
+        return kind, weight, [exp.or_(*matches)]
+    if mapping.value is None:
+        if spec.reward_type == "numeric":
+            message = "A numeric reward needs a metric whose column_mapping names the column of its value."
+            raise InvalidRequest(message, details=[Issue("reward_metric_id", message)])
+        return one, exp.cast(one.copy(), "double"), []
+    value = dialect.number(relation.column(mapping.value, field="column_mapping.value"))
+    if spec.reward_type == "bool":
+        return one, exp.cast(one.copy(), "double"), [value > exp.convert(0)]
+    return one, value, [_present(value)]
+
+
+def _design_value(exposures: Exposures, name: str, dialect: Dialect) -> exp.Expr:
+    """By the mapped column, else from the variant's JSON, else from a column of the factor's name."""
+    relation, mapping = exposures.relation, exposures.mapping
+    mapped = dict(mapping.factors).get(name)
+    if mapped is not None:
+        return dialect.text(relation.column(mapped, field=f"column_mapping.factors.{name}"))
+    if mapping.variant is not None:
+        return dialect.json_text(relation.column(mapping.variant, field="column_mapping.variant"), name)
+    return dialect.text(relation.column(name, field=f"column_mapping.factors.{name}"))
+
+
+def _context_value(exposures: Exposures, name: str, dialect: Dialect) -> exp.Expr:
+    """From the context's JSON, else from a column of the factor's name, else missing: the model reads it as average."""
+    relation, mapping = exposures.relation, exposures.mapping
+    if mapping.context is not None:
+        return dialect.json_text(relation.column(mapping.context, field="column_mapping.context"), name)
+    if relation.has(name):
+        return dialect.text(relation.column(name, field="column_mapping.context"))
+    return exp.cast(exp.null(), "text")
+
+
+def _is_of(relation: Relation, optimization_id: UUID, dialect: Dialect) -> exp.Expr:
+    column = relation.column("optimization_id", field="optimization_id")
+    return exp.func("LOWER", dialect.text(column)).eq(exp.convert(str(optimization_id)))
+
+
+def _present(value: exp.Expr) -> exp.Expr:
+    return exp.not_(value.copy().is_(exp.null()))
