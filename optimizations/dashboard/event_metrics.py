@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
-from warehouse.services.metrics import create_metric
 
 from levered_site.organizations.models import Organization
 from warehouse.models import Metric
+from warehouse.services.metrics import create_metric
 
 
 def create_event_metric(organization: Organization, *, event: str, reward_type: str, name: str | None = None) -> Metric:

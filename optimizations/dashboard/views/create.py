@@ -9,7 +9,6 @@ from django.forms import BaseFormSet, formset_factory
 from django.forms.utils import ErrorDict
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from warehouse.services.metrics import list_metrics
 
 from levered_site.errors import DomainError
 from optimizations.dashboard.access import DashboardView
@@ -19,6 +18,7 @@ from optimizations.dashboard.issues import add_issues
 from optimizations.services.lifecycle import Created, create_optimization
 from warehouse.models import Provider
 from warehouse.services.connections import provider_of
+from warehouse.services.metrics import list_metrics
 
 FactorFormSet = formset_factory(FactorForm, extra=0, can_delete=True, max_num=50)
 FIELDS = {

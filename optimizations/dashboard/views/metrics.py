@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from warehouse.services.metrics import create_metric, list_metrics
 
 from levered_site.errors import DomainError
 from optimizations.dashboard.access import DashboardView
@@ -15,6 +14,7 @@ from optimizations.dashboard.issues import add_issues
 from optimizations.dashboard.paging import paged
 from warehouse.models import Metric, Provider
 from warehouse.services.connections import provider_of
+from warehouse.services.metrics import create_metric, list_metrics
 
 PAGE_SIZE = 25
 FIELDS = {
