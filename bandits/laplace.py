@@ -171,7 +171,7 @@ def _inverse_root(A: FloatArray) -> FloatArray:
         except np.linalg.LinAlgError:
             ridge = max(10 * ridge, 1e-14)
         else:
-            return lower_inverse(L)
+            return lower_inverse(L.astype(np.float64, copy=False))
     raise np.linalg.LinAlgError("the posterior precision matrix is not positive definite")
 
 
