@@ -137,7 +137,8 @@ def _synergy(design: Design, pair: tuple[int, int], reward: FloatArray) -> Float
 
     def mean(axis: int | None) -> FloatArray:
         total: FloatArray = cells.sum(axis=axis, keepdims=True)
-        return total / np.maximum(known.sum(axis=axis, keepdims=True), 1)
+        average: FloatArray = total / np.maximum(known.sum(axis=axis, keepdims=True), 1)
+        return average
 
     return np.where(known, cells - mean(1) - mean(0) + mean(None), np.nan)
 

@@ -146,15 +146,11 @@ def _curvature(cells: Cells, weights: FloatArray, precision: FloatArray, residua
     environment = cells.environment_sums(weights)
     residual = weight + residual_precision
     free = np.isfinite(residual_precision)
-    # design block: W_v - W_v^2 / h_v = W_v lambda_v / h_v, without cancellation
+    # W_v - W_v^2 / h_v = W_v lambda_v / h_v, without cancellation
     left = np.where(free, residual_precision / np.where(free, residual, 1.0), 1.0)
     removed = np.where(free, 1.0 / residual, 0.0)
-    A = np.empty((blocks.size, blocks.size))
-    A[blocks.design, blocks.design] = cells.design_matrix.gram(weight * left)
+    A = cells.variant_gram(weight, environment, left / np.maximum(weight, np.finfo(float).tiny))
     if blocks.n_environment:
-        cross = cells.design_matrix.cross(left, environment)
-        A[blocks.design, blocks.environment] = cross
-        A[blocks.environment, blocks.design] = cross.T
         A[blocks.environment, blocks.environment] = (
             cells.environment_gram(weights) - (environment * removed[:, None]).T @ environment
         )
@@ -208,15 +204,7 @@ def _variance_step(
 
 def _total_residual_variance(cells: Cells, curvature: Curvature, others: FloatArray) -> float:
     """sum over the non-baseline variants of Var(u_v) = 1 / h_v + B_v' A^-1 B_v / h_v^2, as a trace."""
-    blocks, h = cells.blocks, curvature.residual_precision
-    square = others / h**2
-    gram = np.empty((blocks.size, blocks.size))
-    gram[blocks.design, blocks.design] = cells.design_matrix.gram(square * curvature.weight**2)
-    if blocks.n_environment:
-        cross = cells.design_matrix.cross(square * curvature.weight, curvature.environment)
-        gram[blocks.design, blocks.environment] = cross
-        gram[blocks.environment, blocks.design] = cross.T
-        weighted = curvature.environment * square[:, None]
-        gram[blocks.environment, blocks.environment] = weighted.T @ curvature.environment
+    h = curvature.residual_precision
+    gram = cells.variant_gram(curvature.weight, curvature.environment, others / h**2)
     # trace(L^-T L^-1 G) = sum of (L^-1 G) * L^-1
     return float(np.sum(others / h)) + float(np.sum((curvature.root @ gram) * curvature.root))
