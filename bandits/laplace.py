@@ -15,6 +15,9 @@ from bandits.likelihood import Likelihood
 from bandits.prior import Groups, Prior, updated_variances
 from bandits.triangular import lower_inverse
 
+_AITKEN_FROM = 3  # variance steps before the changes are regular enough to extrapolate
+_AITKEN_RATIO = 0.8  # the slowest convergence that is believed
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -33,7 +36,7 @@ class Settings:
 class State:
     """Where the iteration stands: coefficients (M,), residuals of seen variants (V,), group and residual variances.
 
-    `predictor` (N,) and `log_likelihood` are what they give, once known.
+    `predictor` (N,) and `log_likelihood` are what they give, once known; the rest is memory of the variances' steps.
     """
 
     coefficients: FloatArray
@@ -42,6 +45,8 @@ class State:
     residual_variance: float
     predictor: FloatArray | None = None
     log_likelihood: float | None = None
+    variance_steps: int = 0
+    earlier_change: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -180,26 +185,42 @@ def _variance_step(
     scale: float,
     settings: Settings,
 ) -> float:
-    """Replace the variances in `state`; the largest change of a log variance."""
+    """Replace the variances in `state`; the largest change of a log variance by the fixed-point step."""
     prior = settings.prior
     marginal = np.einsum("ij,ij->j", curvature.root, curvature.root)  # diagonal of A^-1
     squares = groups.sums(state.coefficients**2)
     effective = np.clip(groups.size - groups.sums(marginal) / state.variances, 0.0, groups.size)
     variances = updated_variances(groups, prior, guesses, squares, effective)
-    changes = np.abs(np.log(variances / state.variances))
-    state.variances = variances
-    change = float(np.max(changes, initial=0.0))
-    others = cells.seen != 0
+    change = np.log(variances / state.variances)
     if settings.residuals:
+        others = cells.seen != 0
         spread = _total_residual_variance(cells, curvature, others)
         count = int(others.sum())
         gamma = min(max(count - spread / state.residual_variance, 0.0), count)
         shape = 2 * prior.order_shape
         guess = (prior.residual * scale) ** 2
         replaced = (float(np.sum(state.residual[others] ** 2)) + shape * guess) / (gamma + shape)
-        change = max(change, abs(float(np.log(replaced / state.residual_variance))))
-        state.residual_variance = replaced
-    return change
+        change = np.append(change, np.log(replaced / state.residual_variance))
+    step = _extrapolated(change, state)
+    state.variances = state.variances * np.exp(step[: len(variances)])
+    if settings.residuals:
+        state.residual_variance *= float(np.exp(step[-1]))
+    return float(np.max(np.abs(change), initial=0.0))
+
+
+def _extrapolated(change: FloatArray, state: State) -> FloatArray:
+    """The step to take where the fixed-point iteration would change log variances by `change`.
+
+    The iteration converges geometrically and sometimes slowly. From two changes in a row Aitken's rule gives the limit,
+    change / (1 - ratio); it is used every other step once the first, large changes are over.
+    """
+    earlier, state.earlier_change = state.earlier_change, change
+    state.variance_steps += 1
+    if earlier is None or state.variance_steps < _AITKEN_FROM:
+        return change
+    state.earlier_change = None
+    ratio = np.where(earlier * change > 0, change / np.where(earlier == 0, 1.0, earlier), 0.0)
+    return change / (1.0 - np.clip(ratio, 0.0, _AITKEN_RATIO))
 
 
 def _total_residual_variance(cells: Cells, curvature: Curvature, others: FloatArray) -> float:
