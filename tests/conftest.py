@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from levered_site.organizations.models import Membership, Organization, Role, Scope, User
 from levered_site.organizations.services import create_api_key, create_organization
+from optimizations.services.snapshots import store
 from warehouse.connectors import managed_sqlite
 from warehouse.connectors.managed_postgres import ManagedPostgres
 from warehouse.connectors.managed_sqlite import ManagedSqlite
@@ -101,3 +102,12 @@ def _managed_warehouse_sees_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ManagedPostgres, "session", staticmethod(shared_session))
     monkeypatch.setattr(ManagedSqlite, "connect", staticmethod(dirty_connection))
+
+
+@pytest.fixture(autouse=True)
+def _fresh_snapshots(settings: LazySettings) -> Iterator[None]:
+    """No thread beside the test: snapshots are read on a miss and by `store.refresh()`. Every test starts without."""
+    settings.SNAPSHOT_POLL_SECONDS = 0
+    store.stop()
+    yield
+    store.stop()

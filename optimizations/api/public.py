@@ -15,8 +15,8 @@ from corsheaders.middleware import CorsMiddleware
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
-from levered_site.api.counters import seconds_to_wait
 
+from levered_site.api.counters import seconds_to_wait
 from levered_site.api.exceptions import domain_error_response, error_response
 from levered_site.errors import DomainError
 from levered_site.request_id import new_request_id

@@ -37,7 +37,7 @@ class FactorInput(StrictSerializer):
     levels = serializers.ListField(child=LevelField(), help_text="At least two; the first is the baseline.")
 
 
-class RewardInput(StrictSerializer):
+class RewardDefinitionInput(StrictSerializer):
     name = serializers.CharField(max_length=255, default="reward")
     type = serializers.ChoiceField(choices=["bool", "numeric"], default="bool")
 
@@ -51,7 +51,7 @@ class AttributionInput(StrictSerializer):
 
 
 class TrainingDataConfigInput(StrictSerializer):
-    reward = RewardInput(required=False)
+    reward = RewardDefinitionInput(required=False)
     design_factors = FactorInput(many=True)
     context_factors = FactorInput(many=True, required=False)
     attribution = AttributionInput(required=False)

@@ -138,9 +138,7 @@ def has_new_data(model: BanditModel) -> bool:
     optimization = model.optimization
     if optimization.assignment_source is None:
         return False
-    newest = newest_event(
-        optimization.assignment_source, optimization.reward_metric, spec_of(optimization, config_of(optimization))
-    )
+    newest = newest_event(optimization.organization, spec_of(optimization, config_of(optimization)))
     return newest is not None and (last is None or newest >= last.started_at)
 
 

@@ -25,11 +25,11 @@ def model_of(optimization: Optimization) -> BanditModel:
 def with_traffic(tenant: Tenant) -> Optimization:
     optimization = make_optimization(tenant.organization)
     day = timezone.now() - dt.timedelta(days=3)
-    add_exposures(optimization, 400, conversions=40, at=day, prefix="base")
     better = {"headline": "Save time", "cta_text": "Start free"}
-    add_exposures(
-        optimization, 400, conversions=120, at=day, prefix="better", variant=better, context={"device": "desktop"}
-    )
+    for device in ("mobile", "desktop"):
+        place = {"context": {"device": device}}
+        add_exposures(optimization, 200, conversions=20, at=day, prefix=f"base-{device}", **place)
+        add_exposures(optimization, 200, conversions=60, at=day, prefix=f"better-{device}", variant=better, **place)
     return optimization
 
 

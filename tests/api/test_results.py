@@ -48,8 +48,9 @@ def test_variants(acme: Tenant, globex: Tenant) -> None:
     optimization = trained(acme)
     trained(globex)
     shown = results(acme, optimization)
-    best = shown["variants"][0]
-    assert best["variant"] == BETTER
+    means = [v["expected_reward_mean"] for v in shown["variants"]]
+    assert means == sorted(means, reverse=True)
+    best = next(v for v in shown["variants"] if v["variant"] == BETTER)
     assert best["variant_key"] == "headline=Save time|cta_text=Start free"
     assert (best["exposures"], best["conversions"], best["rate"]) == (600, 180, pytest.approx(0.3))
     assert best["expected_reward_lo"] < best["expected_reward_mean"] < best["expected_reward_hi"]

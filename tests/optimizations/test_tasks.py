@@ -25,7 +25,7 @@ def test_only_live_models_with_new_data_are_due(acme: Tenant, globex: Tenant) ->
         add_exposures(optimization, 10, conversions=3, at=hour_ago, prefix=optimization.name)
     archive_optimization(archived)
     assert train_due_models() == 1
-    [queued] = [task.task() for task in OrmQ.objects.all()]
+    [queued] = [task.task for task in OrmQ.objects.all()]
     assert queued["func"] == "optimizations.tasks.train_model"
     assert queued["args"] == (str(fed.models.get().pk),)
     assert train_model(*queued["args"]) == 1

@@ -128,17 +128,19 @@ def statements(source: AssignmentSource, metric: Metric, spec: ReadSpec, *, now:
 
 
 def newest_event(organization: Organization, spec: ReadSpec) -> dt.datetime | None:
-    """When the latest event arrived that could count; None: there is none, or the warehouse cannot tell.
+    """When the latest event arrived that could count; None: there are no exposures, or the warehouse cannot tell.
 
     Rows arrive in the order of their ids, so this looks at the newest rows instead of at all of them.
     """
     if provider_of(organization) != Provider.MANAGED:
         return None
     exposures = Exposure.objects.filter(organization=organization, optimization_id=spec.optimization_id)
+    newest = exposures.order_by("-pk").values_list("received_at", flat=True).first()
+    if newest is None:
+        return None
     pinned = Q(optimization_id=None) | Q(optimization_id=spec.optimization_id)
     rewards = Reward.objects.filter(pinned, organization=organization)
-    newest = [rows.order_by("-pk").values_list("received_at", flat=True).first() for rows in (exposures, rewards)]
-    return max((moment for moment in newest if moment is not None), default=None)
+    return max(newest, rewards.order_by("-pk").values_list("received_at", flat=True).first() or newest)
 
 
 class _Read:
