@@ -29,7 +29,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "levered_site.static_files.PublishedFiles",
     "rest_framework",
     "django_filters",
     "drf_spectacular",

@@ -3,20 +3,20 @@
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from uuid import UUID
 
 from django.utils import timezone
 
 from levered_site.errors import Forbidden, Issue
 from levered_site.organizations.models import Organization
-from optimizations.config import Config, read_config
 from optimizations.models import Optimization
+from optimizations.services.design_cache import configs_of
 from optimizations.states import Status
 from warehouse.services import events as storage
 from warehouse.services.incoming import E, NewExposure, NewReward
 
 MAX_AHEAD = dt.timedelta(hours=24)
+MAX_MESSAGE = 300  # it quotes what was sent
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,6 @@ class _Target:
     archived: bool
     updated_at: dt.datetime
 
-    def config(self) -> Config:
-        return _config(self.id, self.updated_at)
-
 
 _Events = Sequence[NewExposure] | Sequence[NewReward]
 _Targets = dict[int, _Target]  # by UUID.int: a UUID hashes itself in Python, which is felt for every event
@@ -55,24 +52,28 @@ _Problem = tuple[str, str] | None
 _ARCHIVED = "optimization_archived", "The optimization is archived."
 
 
-def ingest_exposures(organization: Organization, events: Sequence[NewExposure]) -> Ingested:
-    """Stores the exposures that can count. Forbidden when one names an optimization that is not the organization's."""
+def ingest_exposures(organization: Organization, events: Sequence[NewExposure], *, dry_run: bool = False) -> Ingested:
+    """Stores the exposures that can count; a dry run only says which would be.
+
+    Raises Forbidden when one names an optimization that is not the organization's.
+    """
     now = timezone.now()
     targets = _targets(organization, events)
-    variant_of = {key: None if target.archived else target.config().variant_of for key, target in targets.items()}
+    configs = configs_of((t.id, t.updated_at) for t in targets.values() if not t.archived)
 
     def problem(event: NewExposure) -> _Problem:
-        find = variant_of[event.optimization_id.int]
-        if find is None:
+        config = configs.get(event.optimization_id.int)
+        if config is None:
             return _ARCHIVED
-        _, issue = find(event.variant)
-        return ("unknown_variant", f"variant.{issue.field}: {issue.message}") if issue else None
+        _, issue = config.variant_of(event.variant)
+        return ("unknown_variant", f"variant.{issue.field}: {issue.message}"[:MAX_MESSAGE]) if issue else None
 
     kept, rejected = _sorted(events, problem, now)
-    return Ingested(len(kept), storage.store_exposures(organization, kept, received_at=now), rejected)
+    duplicates = 0 if dry_run else storage.store_exposures(organization, kept, received_at=now)
+    return Ingested(len(kept), duplicates, rejected)
 
 
-def ingest_rewards(organization: Organization, events: Sequence[NewReward]) -> Ingested:
+def ingest_rewards(organization: Organization, events: Sequence[NewReward], *, dry_run: bool = False) -> Ingested:
     """As `ingest_exposures`; a reward may name no optimization and then counts by its name for all."""
     now = timezone.now()
     archived = {key for key, target in _targets(organization, events).items() if target.archived}
@@ -81,7 +82,8 @@ def ingest_rewards(organization: Organization, events: Sequence[NewReward]) -> I
         return _ARCHIVED if event.optimization_id is not None and event.optimization_id.int in archived else None
 
     kept, rejected = _sorted(events, problem, now)
-    return Ingested(len(kept), storage.store_rewards(organization, kept, received_at=now), rejected)
+    duplicates = 0 if dry_run else storage.store_rewards(organization, kept, received_at=now)
+    return Ingested(len(kept), duplicates, rejected)
 
 
 def _sorted(events: Sequence[E], problem: Callable[[E], _Problem], now: dt.datetime) -> tuple[list[E], list[Rejected]]:
@@ -127,9 +129,3 @@ def _not_yours(events: _Events, targets: _Targets) -> Forbidden:
             for id_, i in first.items()
         ],
     )
-
-
-@lru_cache(maxsize=256)
-def _config(id_: UUID, updated_at: dt.datetime) -> Config:
-    """The parsed design. `updated_at` makes a changed optimization another entry; the old one falls out in time."""
-    return read_config(Optimization.objects.values_list("training_data_config", flat=True).get(pk=id_))

@@ -410,6 +410,8 @@ class TestRefused:
         assert [a.status_code for a in answers] == [400, 400, 429]
         assert int(answers[2]["Retry-After"]) >= 1
         assert globex.client.post(URL, {}).status_code == 400  # counted by key
+        for spelling in ({"Authorization": f"bearer   {acme.secret} "}, {"X-API-Key": acme.secret}):
+            assert APIClient(headers=spelling).post(URL, {}).status_code == 429
 
     def test_another_warehouse(self, acme: Tenant, globex: Tenant, ours: Optimization, theirs: Optimization) -> None:
         Connection.objects.create(organization=acme.organization, provider=Provider.BIGQUERY)

@@ -53,7 +53,7 @@ class Server:
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30  # a busy machine
         while not self._answers():
             assert time.monotonic() < deadline, "the server did not start"
             assert self.process.poll() is None, "the server stopped"
