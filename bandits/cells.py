@@ -109,18 +109,32 @@ class Cells:
         by_context = self.context_matrix.grouped(self.by_row(weights), self.row_seen, len(self.seen))
         return np.concatenate([by_period @ self.period_coding, by_context], axis=1)
 
+    def variant_gram(self, weight: FloatArray, environment: FloatArray, scale: FloatArray) -> FloatArray:
+        """sum over seen variants of scale_v B_v B_v', with B_v = weight_v (design row) + environment_v; scale >= 0."""
+        blocks, design = self.blocks, self.design_matrix
+        if design.dense is not None:
+            B = np.concatenate([environment, weight[:, None] * design.dense], axis=1) * np.sqrt(scale)[:, None]
+            product: FloatArray = B.T @ B
+            return product
+        gram = np.empty((blocks.size, blocks.size))
+        gram[blocks.design, blocks.design] = design.gram(scale * weight**2)
+        gram[blocks.design, blocks.environment] = cross = design.cross(scale * weight, environment)
+        gram[blocks.environment, blocks.design] = cross.T
+        gram[blocks.environment, blocks.environment] = (environment * scale[:, None]).T @ environment
+        return gram
+
     def environment_gram(self, weights: FloatArray) -> FloatArray:
         """sum of w_i x x' over the environment part of the rows."""
         coding = self.period_coding
         periods = (coding * self.by_period(weights)[:, None]).T @ coding
+        if not self.context_matrix.columns:
+            return periods
         contexts = self.context_matrix.gram(self.by_row(weights))
-        cross = np.zeros((coding.shape[1], self.context_matrix.columns))
-        if cross.size:
-            tables = [
-                two_way(self.period, index[self.row], weights, len(self.periods), len(block)) @ block
-                for block, index in zip(self.context_matrix.codings, self.context_matrix.indices, strict=True)
-            ]
-            cross = coding.T @ np.concatenate(tables, axis=1)
+        tables = [
+            two_way(self.period, index[self.row], weights, len(self.periods), len(block)) @ block
+            for block, index in zip(self.context_matrix.codings, self.context_matrix.indices, strict=True)
+        ]
+        cross = coding.T @ np.concatenate(tables, axis=1)
         return np.block([[periods, cross], [cross.T, contexts]])
 
 

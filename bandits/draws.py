@@ -4,7 +4,7 @@ Arrays are laid out (variants, draws): the draws are contiguous, so that adding 
 fast for 10 variants and for 10,000.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -60,8 +60,8 @@ class Draws:
     Args:
         environment: deviations of the environment coefficients, (environment columns, S).
         design: deviations of the design coefficients, (design coefficients, S).
-        residual: deviations of the residuals from their conditional mean, (n_variants, R), of the first R draws;
-            None for none.
+        residual: gives the deviations of the residuals from their conditional mean for a slice of draws,
+            (n_variants, draws); None for none.
         bias: extra deviations of main effects, factor -> (levels, S).
     """
 
@@ -70,7 +70,7 @@ class Draws:
         posterior: Posterior,
         environment: FloatArray,
         design: FloatArray,
-        residual: FloatArray | None = None,
+        residual: Callable[[slice], FloatArray] | None = None,
         bias: Mapping[int, FloatArray] | None = None,
     ) -> None:
         self.posterior = posterior
@@ -95,8 +95,7 @@ class Draws:
         if self.environment.shape[0]:
             result[posterior.seen] -= self._taken @ self.environment[:, draws]
         if self.residual is not None:
-            part = self.residual[:, draws]
-            result[:, : part.shape[1]] += part
+            result += self.residual(draws)
         if self.bias:
             result += main_effects(posterior.terms, {k: values[:, draws] for k, values in self.bias.items()})
         return result
@@ -153,10 +152,11 @@ def posterior_draws(posterior: Posterior, draws: int, rng: np.random.Generator, 
     """Unscaled posterior draws, as read-outs need them."""
     blocks = posterior.blocks
     deviation = posterior.root.T @ rng.standard_normal((blocks.size, draws))
-    noise = rng.standard_normal((posterior.design.n_variants, draws)) if residuals else None
-    if noise is not None:
-        noise *= residual_deviation(posterior)[:, None]
-    return Draws(posterior, deviation[blocks.environment], deviation[blocks.design], noise)
+    if not residuals:
+        return Draws(posterior, deviation[blocks.environment], deviation[blocks.design])
+    noise = rng.standard_normal((posterior.design.n_variants, draws))
+    noise *= residual_deviation(posterior)[:, None]
+    return Draws(posterior, deviation[blocks.environment], deviation[blocks.design], lambda at: noise[:, at])
 
 
 def residual_deviation(posterior: Posterior) -> FloatArray:

@@ -15,6 +15,9 @@ from bandits.likelihood import Likelihood
 from bandits.prior import Groups, Prior, updated_variances
 from bandits.triangular import lower_inverse
 
+_AITKEN_FROM = 3  # variance steps before the changes are regular enough to extrapolate
+_AITKEN_RATIO = 0.8  # the slowest convergence that is believed
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -33,7 +36,7 @@ class Settings:
 class State:
     """Where the iteration stands: coefficients (M,), residuals of seen variants (V,), group and residual variances.
 
-    `predictor` (N,) and `log_likelihood` are what they give, once known.
+    `predictor` (N,) and `log_likelihood` are what they give, once known; the rest is memory of the variances' steps.
     """
 
     coefficients: FloatArray
@@ -42,6 +45,8 @@ class State:
     residual_variance: float
     predictor: FloatArray | None = None
     log_likelihood: float | None = None
+    variance_steps: int = 0
+    earlier_change: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -146,15 +151,11 @@ def _curvature(cells: Cells, weights: FloatArray, precision: FloatArray, residua
     environment = cells.environment_sums(weights)
     residual = weight + residual_precision
     free = np.isfinite(residual_precision)
-    # design block: W_v - W_v^2 / h_v = W_v lambda_v / h_v, without cancellation
+    # W_v - W_v^2 / h_v = W_v lambda_v / h_v, without cancellation
     left = np.where(free, residual_precision / np.where(free, residual, 1.0), 1.0)
     removed = np.where(free, 1.0 / residual, 0.0)
-    A = np.empty((blocks.size, blocks.size))
-    A[blocks.design, blocks.design] = cells.design_matrix.gram(weight * left)
+    A = cells.variant_gram(weight, environment, left / np.maximum(weight, np.finfo(float).tiny))
     if blocks.n_environment:
-        cross = cells.design_matrix.cross(left, environment)
-        A[blocks.design, blocks.environment] = cross
-        A[blocks.environment, blocks.design] = cross.T
         A[blocks.environment, blocks.environment] = (
             cells.environment_gram(weights) - (environment * removed[:, None]).T @ environment
         )
@@ -171,7 +172,7 @@ def _inverse_root(A: FloatArray) -> FloatArray:
         except np.linalg.LinAlgError:
             ridge = max(10 * ridge, 1e-14)
         else:
-            return lower_inverse(L)
+            return lower_inverse(L.astype(np.float64, copy=False))
     raise np.linalg.LinAlgError("the posterior precision matrix is not positive definite")
 
 
@@ -184,39 +185,47 @@ def _variance_step(
     scale: float,
     settings: Settings,
 ) -> float:
-    """Replace the variances in `state`; the largest change of a log variance."""
+    """Replace the variances in `state`; the largest change of a log variance by the fixed-point step."""
     prior = settings.prior
     marginal = np.einsum("ij,ij->j", curvature.root, curvature.root)  # diagonal of A^-1
     squares = groups.sums(state.coefficients**2)
     effective = np.clip(groups.size - groups.sums(marginal) / state.variances, 0.0, groups.size)
     variances = updated_variances(groups, prior, guesses, squares, effective)
-    changes = np.abs(np.log(variances / state.variances))
-    state.variances = variances
-    change = float(np.max(changes, initial=0.0))
-    others = cells.seen != 0
+    change = np.log(variances / state.variances)
     if settings.residuals:
+        others = cells.seen != 0
         spread = _total_residual_variance(cells, curvature, others)
         count = int(others.sum())
         gamma = min(max(count - spread / state.residual_variance, 0.0), count)
         shape = 2 * prior.order_shape
         guess = (prior.residual * scale) ** 2
         replaced = (float(np.sum(state.residual[others] ** 2)) + shape * guess) / (gamma + shape)
-        change = max(change, abs(float(np.log(replaced / state.residual_variance))))
-        state.residual_variance = replaced
-    return change
+        change = np.append(change, np.log(replaced / state.residual_variance))
+    step = _extrapolated(change, state)
+    state.variances = state.variances * np.exp(step[: len(variances)])
+    if settings.residuals:
+        state.residual_variance *= float(np.exp(step[-1]))
+    return float(np.max(np.abs(change), initial=0.0))
+
+
+def _extrapolated(change: FloatArray, state: State) -> FloatArray:
+    """The step to take where the fixed-point iteration would change log variances by `change`.
+
+    The iteration converges geometrically and sometimes slowly. From two changes in a row Aitken's rule gives the limit,
+    change / (1 - ratio); it is used every other step once the first, large changes are over.
+    """
+    earlier, state.earlier_change = state.earlier_change, change
+    state.variance_steps += 1
+    if earlier is None or state.variance_steps < _AITKEN_FROM:
+        return change
+    state.earlier_change = None
+    ratio = np.where(earlier * change > 0, change / np.where(earlier == 0, 1.0, earlier), 0.0)
+    return change / (1.0 - np.clip(ratio, 0.0, _AITKEN_RATIO))
 
 
 def _total_residual_variance(cells: Cells, curvature: Curvature, others: FloatArray) -> float:
     """sum over the non-baseline variants of Var(u_v) = 1 / h_v + B_v' A^-1 B_v / h_v^2, as a trace."""
-    blocks, h = cells.blocks, curvature.residual_precision
-    square = others / h**2
-    gram = np.empty((blocks.size, blocks.size))
-    gram[blocks.design, blocks.design] = cells.design_matrix.gram(square * curvature.weight**2)
-    if blocks.n_environment:
-        cross = cells.design_matrix.cross(square * curvature.weight, curvature.environment)
-        gram[blocks.design, blocks.environment] = cross
-        gram[blocks.environment, blocks.design] = cross.T
-        weighted = curvature.environment * square[:, None]
-        gram[blocks.environment, blocks.environment] = weighted.T @ curvature.environment
+    h = curvature.residual_precision
+    gram = cells.variant_gram(curvature.weight, curvature.environment, others / h**2)
     # trace(L^-T L^-1 G) = sum of (L^-1 G) * L^-1
     return float(np.sum(others / h)) + float(np.sum((curvature.root @ gram) * curvature.root))

@@ -74,6 +74,18 @@ class Observations:
         for factor, size in enumerate(design.contexts):
             _in_range(f"context[:, {factor}]", self.context[:, factor], MISSING, size)
 
+    def known_to(self, design: Design) -> tuple["Observations", float]:
+        """The cells whose variant is part of the design, and the exposures of those that were left out.
+
+        For data that is older than the design: give a variant of levels that no longer exist any index outside the
+        design, -1 say. A context level outside the design becomes the missing level; its cells stay.
+        """
+        kept = (self.variant >= 0) & (self.variant < design.n_variants)
+        context = self.context[kept]
+        context = np.where((context >= 0) & (context < np.array(design.contexts, np.int64)), context, MISSING)
+        columns = (self.period[kept], self.n[kept], self.total[kept], self.total_squares[kept])
+        return Observations(self.variant[kept], context, *columns), float(self.n[~kept].sum())
+
     @classmethod
     def empty(cls, design: Design) -> "Observations":
         none = np.zeros(0)

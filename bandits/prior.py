@@ -1,6 +1,5 @@
 """The hierarchical prior, and its variances learned by empirical Bayes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,12 +49,15 @@ class Groups:
         members: members of each group's term (factor numbers), () for periods.
         of_coefficient: int (M,), group of each coefficient; -1 for the intercept.
         size: int (G,), coefficients per group.
+        order_index: int (G,), number of each group's order; groups_per_order: int (orders,).
     """
 
     order: tuple[str, ...]
     members: tuple[tuple[int, ...], ...]
     of_coefficient: IntArray
     size: IntArray
+    order_index: IntArray
+    groups_per_order: IntArray
 
     @classmethod
     def of(cls, blocks: Blocks) -> "Groups":
@@ -73,7 +75,10 @@ class Groups:
             order.append("period")
             members.append(())
         size = np.bincount(of_coefficient[of_coefficient >= 0], minlength=len(order)).astype(np.int64)
-        return cls(tuple(order), tuple(members), of_coefficient, size)
+        names = list(dict.fromkeys(order))
+        index = np.array([names.index(name) for name in order], np.int64)
+        per_order = np.bincount(index, minlength=len(names)).astype(np.int64)
+        return cls(tuple(order), tuple(members), of_coefficient, size, index, per_order)
 
     def guesses(self, prior: Prior, *, random_walk: bool) -> FloatArray:
         """Prior standard deviation of each group, (G,)."""
@@ -110,20 +115,11 @@ def updated_variances(
         squares: q, sum of squared posterior means per group, (G,).
         effective: gamma, effective number of parameters per group, (G,).
     """
-    result = np.empty(len(guesses))
-    for members in _by_order(groups.order):
-        shape = 2 * prior.order_shape
-        pooled = (squares[members].sum() + shape * guesses[members[0]] ** 2) / (effective[members].sum() + shape)
-        if len(members) == 1:
-            result[members] = pooled
-        else:
-            shape = 2 * prior.term_shape
-            result[members] = (squares[members] + shape * pooled) / (effective[members] + shape)
-    return result
-
-
-def _by_order(order: Sequence[str]) -> list[list[int]]:
-    members: dict[str, list[int]] = {}
-    for group, name in enumerate(order):
-        members.setdefault(name, []).append(group)
-    return list(members.values())
+    index, count = groups.order_index, groups.groups_per_order
+    shape = 2 * prior.order_shape
+    # every group of an order has the same guess, so the mean of the squares is that square
+    guess = sums(index, guesses**2, len(count)) / count
+    pooled = (sums(index, squares, len(count)) + shape * guess) / (sums(index, effective, len(count)) + shape)
+    shape = 2 * prior.term_shape
+    own: FloatArray = (squares + shape * pooled[index]) / (effective + shape)
+    return np.where(count[index] == 1, pooled[index], own)

@@ -74,6 +74,7 @@ class Readout:
         reason: why lifts are None.
         confidence: P(policy beats the baseline); without `shares`, P(best variant beats it).
         personalization: gain from serving each context its own best variant instead of the overall best.
+        ranges: per factor, difference between the best and the worst level's mean reward.
         context_coverage: share of the traffic in the context cells looked at (the 500 heaviest).
     """
 
@@ -94,6 +95,7 @@ class Readout:
     importances: Importances
     interactions: list[InteractionEffects]
     levels: list[list[LevelEffect]]
+    ranges: list[Interval]
     contexts: list[ContextReadout]
     personalization: Interval
     context_coverage: float
@@ -187,6 +189,7 @@ def readout(
     if weight is not None:
         weight *= 1.0 - holdout
         weight[0] += holdout
+    levels, ranges = _levels(drawn, mu)
     return Readout(
         mean=mean,
         lo=lo,
@@ -203,8 +206,9 @@ def readout(
         confidence=float(beats[best] if served is None else np.mean(served > mu[0])),
         historic_reward=posterior.historic_reward,
         importances=importances(drawn),
-        interactions=interaction_effects(drawn),
-        levels=_levels(drawn, mu),
+        interactions=interaction_effects(drawn, mean),
+        levels=levels,
+        ranges=ranges,
         contexts=contexts,
         personalization=_interval(gain),
         context_coverage=coverage,
@@ -281,15 +285,17 @@ def _lift(values: FloatArray, baseline: FloatArray) -> Interval:
     return Interval(float(median), float(lo), float(hi))
 
 
-def _levels(draws: Draws, mu: FloatArray) -> list[list[LevelEffect]]:
+def _levels(draws: Draws, mu: FloatArray) -> tuple[list[list[LevelEffect]], list[Interval]]:
     design = draws.posterior.design
-    result = []
+    levels, ranges = [], []
     for factor, size in enumerate(design.factors):
         effects = level_effects(draws, factor)
-        rows = []
+        rows, rewards = [], []
         for level in range(size):
             having = (design.levels[:, factor] == level) & design.allowed
-            reward = _interval(mu[having].mean(axis=0)) if having.any() else None
-            rows.append(LevelEffect(level, _interval(effects[level]), reward))
-        result.append(rows)
-    return result
+            if having.any():
+                rewards.append(mu[having].mean(axis=0))
+            rows.append(LevelEffect(level, _interval(effects[level]), _interval(rewards[-1]) if having.any() else None))
+        levels.append(rows)
+        ranges.append(_interval(np.ptp(rewards, axis=0)))
+    return levels, ranges

@@ -14,6 +14,7 @@ from bandits.cache import LruCache
 from bandits.design import Design
 from bandits.draws import Draws, residual_deviation
 from bandits.expected import expected_reward
+from bandits.noise import SlotNoise
 from bandits.posterior import Posterior
 
 Winners = npt.NDArray[np.int32]
@@ -21,6 +22,7 @@ Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 SLOTS = 4096
 TEMPER = 0.6  # the coefficients' noise in the served draws, times its posterior standard deviation
+RESIDUAL_TEMPER = 0.3  # the same for the residuals' noise given the coefficients
 FULL_SHARE = 0.03  # share of slots that hold full posterior draws, so that no variant's probability becomes 0
 _CHUNK_ENTRIES = 1_000_000  # (variants x draws) scored at a time
 _CACHED_CONTEXTS = 256
@@ -43,10 +45,13 @@ class Table(Protocol):
 class SlotTable:
     """Thompson sampling with a fixed set of draws: a slot's variant is the best one in its draw.
 
-    Slot j's draw is the posterior mean plus `TEMPER` times the coefficients' noise, residuals moved by their
-    conditional mean only; the first `FULL_SHARE` of the slots are full posterior draws. The standard normals behind the
+    Slot j's draw is the posterior mean plus `TEMPER` times the coefficients' noise plus `RESIDUAL_TEMPER` times the
+    residuals' own; the first `FULL_SHARE` of the slots are full posterior draws. The standard normals behind the
     draws depend on the seed only (common random numbers): a retrained model moves only those users whose slot's best
     variant has changed.
+
+    A share p of S slots stands for the policy's exact probability with a standard error of sqrt(p (1 - p) / S), at most
+    0.008 with 4,096 slots. What is served are the shares themselves, so propensities carry no error at all.
 
     Args:
         posterior: the trained model.
@@ -69,7 +74,7 @@ class SlotTable:
         self._seed = seed
         self._draws = self._make_draws()
         self._deviation: FloatArray | None = None
-        if self.design.n_variants * slots <= _CHUNK_ENTRIES and self.design.contexts:
+        if self.design.n_variants * slots <= _CHUNK_ENTRIES:
             self._deviation = self._draws.deviation(slice(None))
         self._winners: LruCache[tuple[int, ...], Winners] = LruCache(_CACHED_CONTEXTS)
         self._expected: LruCache[tuple[int, ...], FloatArray] = LruCache(_CACHED_CONTEXTS)
@@ -98,27 +103,21 @@ class SlotTable:
 
     def _make_draws(self) -> Draws:
         posterior, blocks = self.posterior, self.posterior.blocks
-        n_period, full = blocks.n_period, round(FULL_SHARE * self.slots)
-        size = blocks.size - n_period
-        z = np.empty((blocks.size, self.slots))
-        # one stream per purpose: the draws of the effects stay put when periods are added
-        z[n_period:] = self._stream(0).standard_normal((self.slots, size)).T
-        z[:n_period] = self._stream(1).standard_normal((n_period, self.slots))
-        deviation = posterior.root.T @ z
-        deviation[:, full:] *= TEMPER
-        residual = None
-        if full:
-            noise = self._stream(2).standard_normal((full, self.design.n_variants)).T
-            residual = noise * residual_deviation(posterior)[:, None]
+        noise = SlotNoise(self._seed, self.slots)
+        full = np.arange(self.slots) < round(FULL_SHARE * self.slots)
+        deviation = posterior.root.T @ noise.coefficients(blocks.n_period, blocks.size - blocks.n_period)
+        deviation *= np.where(full, 1.0, TEMPER)
+        residual_scale = np.where(full, 1.0, RESIDUAL_TEMPER)
+        spread = residual_deviation(posterior)
+
+        def residual(slots: slice) -> FloatArray:
+            return noise.residuals(len(spread), slots) * spread[:, None] * residual_scale[slots]
+
         bias = {}
         for factor, amount in self._bias.items():
             term = next(term for term in posterior.terms.design_terms if term.members == (factor,))
-            noise = self._stream(3 + factor).standard_normal((term.width, self.slots))
-            bias[factor] = amount * posterior.scale * (term.coding @ noise)
+            bias[factor] = amount * posterior.scale * (term.coding @ noise.bias(factor, term.width))
         return Draws(posterior, deviation[blocks.environment], deviation[blocks.design], residual, bias)
-
-    def _stream(self, purpose: int) -> np.random.Generator:
-        return np.random.default_rng([self._seed, purpose])
 
     def _scores(self, context: Sequence[int], draws: slice) -> FloatArray:
         deviation = None if self._deviation is None else self._deviation[:, draws]

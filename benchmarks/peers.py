@@ -172,6 +172,7 @@ class MabWiser:
 
         self.variants = env.design.n_variants
         self.contextual = policy.startswith("Lin")
+        self.binary = policy == "ThompsonSampling"  # it takes rewards of 0 and 1 only
         levels = Design(env.contexts).levels if env.contexts and self.contextual else np.zeros((1, 0), int)
         dummies = [
             np.eye(size)[levels[:, factor]] for factor, size in enumerate(env.contexts if self.contextual else ())
@@ -182,6 +183,8 @@ class MabWiser:
         self.started, self.winners = False, None
 
     def observe(self, variant, context, reward) -> None:
+        if self.binary:
+            reward = (reward > 0).astype(float)
         rows = (self.features[context if len(self.features) > 1 else np.zeros_like(context)],)
         extra = rows if self.contextual else ()
         (self.bandit.partial_fit if self.started else self.bandit.fit)(variant, reward, *extra)

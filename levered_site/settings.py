@@ -29,7 +29,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "levered_site.static_files.PublishedFiles",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -88,7 +88,18 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         connect_timeout=5,
-        pool={"min_size": 1, "max_size": env.integer("LEVERED_DATABASE_POOL", 8, at_least=1), "timeout": 5},
+        # a server that vanished without a word is noticed within seconds, not after two hours
+        keepalives_idle=10,
+        keepalives_interval=3,
+        keepalives_count=3,
+        tcp_user_timeout=15_000,
+        pool={
+            "min_size": 1,
+            "max_size": env.integer("LEVERED_DATABASE_POOL", 8, at_least=1),
+            "timeout": 5,
+            # give up soon and begin anew: the pool's pauses between attempts double, to minutes in a long outage
+            "reconnect_timeout": 4,
+        },
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -220,6 +231,8 @@ SPECTACULAR_SETTINGS = {
         "OptimizationStatus": "optimizations.states.Status",
         "ModelStatus": "optimizations.states.ModelStatus",
         "ModelType": "optimizations.models.ModelType",
+        "RewardType": ["bool", "numeric"],
+        "AttributionType": ["last_touch"],
         "Role": "levered_site.organizations.models.Role",
         "Scope": "levered_site.organizations.models.Scope",
     },

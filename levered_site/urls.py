@@ -4,11 +4,13 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.http import HttpRequest, HttpResponseNotFound
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from levered_site.health import healthz, readyz
 
 
+@csrf_exempt
 def no_such_path(request: HttpRequest) -> HttpResponseNotFound:
     """Anything else under /api/: JsonErrorsMiddleware gives it the documented shape."""
     return HttpResponseNotFound()

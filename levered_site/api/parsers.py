@@ -25,7 +25,14 @@ def read_body(stream: Any, declared: str | int | None) -> bytes:
 
 
 def read_request_body(request: HttpRequest) -> bytes:
-    return read_body(request, request.META.get("CONTENT_LENGTH"))
+    """The body's bytes, also of a client that sends them in chunks and declares no length.
+
+    Django reads what is declared and nothing else; a server that ends the stream itself can be read without.
+    """
+    declared = request.META.get("CONTENT_LENGTH")
+    if not declared and "HTTP_TRANSFER_ENCODING" in request.META and request.META.get("wsgi.input_terminated"):
+        return read_body(request.META["wsgi.input"], declared)
+    return read_body(request, declared)
 
 
 def read_json_bytes(request: HttpRequest) -> bytes:

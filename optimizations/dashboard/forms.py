@@ -60,7 +60,7 @@ class OptimizationForm(forms.Form):
         label="Event name",
         max_length=255,
         required=False,
-        widget=text("signup_completed"),
+        widget=text("signup_completed", list="event-names"),
         help_text="The name that your application sends with each reward.",
     )
     new_metric_type = forms.ChoiceField(
@@ -144,7 +144,7 @@ def parse_level(line: str, dtype: str) -> str | bool | int | float:
 class MetricForm(forms.Form):
     """A metric from a named event of the managed warehouse, or from a query."""
 
-    name = forms.CharField(max_length=255, widget=text("Sign-up completed"))
+    name = forms.CharField(max_length=255, required=False, widget=text("Sign-up completed"))
     reward_type = forms.ChoiceField(label="What it measures", choices=REWARD_TYPES, initial="bool", widget=select())
     source = forms.ChoiceField(
         choices=EVENT_SOURCES,
@@ -154,7 +154,7 @@ class MetricForm(forms.Form):
     event_name = forms.CharField(
         max_length=255,
         required=False,
-        widget=text("signup_completed"),
+        widget=text("signup_completed", list="event-names"),
         help_text="The name that your application sends with each reward.",
     )
     sql = forms.CharField(
@@ -179,7 +179,7 @@ class MetricForm(forms.Form):
         if data.get("source") == "event" and not data.get("event_name"):
             self.add_error("event_name", "Name the event.")
         if data.get("source") == "sql":
-            for field in ("sql", "anonymous_id_column", "timestamp_column"):
+            for field in ("name", "sql", "anonymous_id_column", "timestamp_column"):
                 if not data.get(field):
                     self.add_error(field, "This field is required.")
         return data

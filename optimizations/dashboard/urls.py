@@ -7,7 +7,7 @@ from optimizations.dashboard.views.create import CreateOptimizationView
 from optimizations.dashboard.views.metrics import MetricsView
 from optimizations.dashboard.views.optimization import MoveView, OptimizationView, TrainingStateView, TrainView
 from optimizations.dashboard.views.optimizations import OptimizationsView
-from optimizations.dashboard.views.warehouse import WarehouseView
+from optimizations.dashboard.views.warehouse import ManagedWarehouseView, WarehouseView
 from optimizations.states import Status
 
 app_name = "dashboard"
@@ -25,6 +25,7 @@ urlpatterns = [
     path("optimizations/<uuid:optimization_id>/archive", archive, name="optimization-archive"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("settings/warehouse", WarehouseView.as_view(), name="warehouse"),
+    path("settings/warehouse/managed", ManagedWarehouseView.as_view(), name="warehouse-managed"),
     path("settings/api-keys", ApiKeysView.as_view(), name="api-keys"),
     path("settings/api-keys/<uuid:key_id>/revoke", RevokeApiKeyView.as_view(), name="api-key-revoke"),
 ]

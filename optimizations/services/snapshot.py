@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -95,7 +96,7 @@ class Cell:
         return found
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Snapshot:
     """Built by the loader, read by any number of threads.
 
@@ -127,6 +128,7 @@ class Snapshot:
     holdout_limit: int = field(init=False)
     holdout_share: float = field(init=False)
     _cells: "LruCache[Codes, Cell]" = field(init=False)
+    _building: tuple[Lock, ...] = field(init=False)
     _tail: bytes = field(init=False)
     _holdout_tail: bytes = field(init=False)
 
@@ -139,6 +141,7 @@ class Snapshot:
             "holdout_limit": holdout_limit(percentage),
             "holdout_share": percentage / 100,
             "_cells": LruCache(CACHED_CONTEXTS),
+            "_building": tuple(Lock() for _ in range(8)),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -151,8 +154,12 @@ class Snapshot:
         return self.learned is not None
 
     def cell(self, codes: Codes) -> Cell:
-        """What is served in a context; built when first asked for."""
-        return self._cells.get(codes, lambda: Cell(self, codes))
+        """What is served in a context; built when first asked for, by one thread while others wait for it."""
+        return self._cells.get(codes, lambda: self._build(codes))
+
+    def _build(self, codes: Codes) -> Cell:
+        with self._building[hash(codes) % len(self._building)]:
+            return self._cells.get(codes, lambda: Cell(self, codes))
 
     def codes(self, context: Mapping[str, Any] | None) -> Codes:
         """Context codes of a request. A missing or unknown level is the average level, not an error."""

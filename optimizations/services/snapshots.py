@@ -1,15 +1,15 @@
 """The snapshots of this process, and the thread that keeps them fresh.
 
 Requests read memory only. One daemon thread per process polls the one `ServingRevision` row and reloads what was
-published since. While the database does not answer, the last snapshots are served.
+published since; a second one builds contexts. While the database does not answer, the last snapshots are served.
 """
 
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TypeVar
 from uuid import UUID
 
@@ -27,6 +27,7 @@ Found = TypeVar("Found")
 
 SWEEP_SECONDS = 30.0  # between comparisons of everything, which also notice deleted rows and a restored database
 BUILD_SECONDS = 0.2  # spent on a new version's contexts before it is served; the rest is built while it is
+BUILD_AHEAD_VARIANTS = 1000  # beyond, one context alone may take longer than that
 FIRST_LOAD_SECONDS = 10.0
 MISS_SECONDS = 1.0  # how long a look-up waits for the poll that it asked for
 MISSES_PER_SECOND, MISS_BURST = 20.0, 20.0  # polls that misses may ask for: nobody drives the database by guessing ids
@@ -62,7 +63,7 @@ class SnapshotStore:
         self._sweep_asked = False
         self._tokens, self._tokens_at = MISS_BURST, time.monotonic()
         self._misses: set[object] = set()
-        self._unbuilt: deque[tuple[Snapshot, Codes]] = deque()
+        self._unbuilt: SimpleQueue[tuple[Snapshot, Codes] | None] = SimpleQueue()
 
     # --- look-ups: memory only ------------------------------------------------------------------------------------
 
@@ -144,6 +145,7 @@ class SnapshotStore:
             self._stopping.clear()
             self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
             self._thread.start()
+            threading.Thread(target=self._build, args=(self._unbuilt,), name="snapshot-contexts", daemon=True).start()
             self._turn.wait_for(lambda: self._done > 0, wait)
 
     def stop(self) -> None:
@@ -151,6 +153,7 @@ class SnapshotStore:
         thread = self._thread
         self._stopping.set()
         self._wake.set()
+        self._unbuilt.put(None)
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=10)
         self._catalogue, self._revision = Catalogue(), -1
@@ -184,8 +187,6 @@ class SnapshotStore:
             due = time.monotonic() + settings.SNAPSHOT_POLL_SECONDS
             self._wake.clear()
             self._poll()
-            while self._unbuilt and time.monotonic() < due and not self._wake.is_set():
-                self._build_next()
             self._wake.wait(max(0.0, due - time.monotonic()))
 
     def _poll(self) -> None:
@@ -253,18 +254,23 @@ class SnapshotStore:
         if self._thread is None:
             return
         cells = snapshot.worth_building()
-        until = time.monotonic() + (BUILD_SECONDS if self._loaded else 0.0)
-        while cells and time.monotonic() < until:
-            snapshot.cell(cells.pop(0))
-        self._unbuilt = deque((s, codes) for s, codes in self._unbuilt if s.uuid != snapshot.uuid)
-        self._unbuilt.extend((snapshot, codes) for codes in cells)
+        if self._loaded and len(snapshot.config.allowed) <= BUILD_AHEAD_VARIANTS:
+            until = time.monotonic() + BUILD_SECONDS
+            while cells and time.monotonic() < until:
+                snapshot.cell(cells.pop(0))
+        for codes in cells:
+            self._unbuilt.put((snapshot, codes))
 
-    def _build_next(self) -> None:
-        snapshot, codes = self._unbuilt.popleft()
-        try:
-            snapshot.cell(codes)
-        except Exception:
-            log.exception("context_not_built", optimization_id=snapshot.id, codes=codes)
+    def _build(self, unbuilt: "SimpleQueue[tuple[Snapshot, Codes] | None]") -> None:
+        """The second thread: a large design's contexts take seconds, which must not delay the next poll."""
+        while (task := unbuilt.get()) is not None:
+            snapshot, codes = task
+            try:
+                newest = self._catalogue.by_id.get(snapshot.id)
+                if newest is None or newest.revision <= snapshot.revision:
+                    snapshot.cell(codes)
+            except Exception:
+                log.exception("context_not_built", optimization_id=snapshot.id, codes=codes)
 
     def _note_failure(self, error: Exception) -> None:
         now = time.monotonic()

@@ -7,10 +7,12 @@ const percent = (value, digits = 0) => `${(value * 100).toFixed(digits)}%`;
 const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(1)}%`;
 const day = (seconds) => new Date(seconds * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
+const DAYS = [1, 2, 3, 7, 14, 28, 56, 112].map((days) => days * 86400);
+
 function axes(format) {
   const axis = { stroke: token("--color-muted"), font: "12px Inter Variable, system-ui, sans-serif", ticks: { show: false } };
   return [
-    { ...axis, grid: { show: false }, space: 70, size: 30, values: (_, splits) => splits.map(day) },
+    { ...axis, grid: { show: false }, space: 70, size: 30, incrs: DAYS, values: (_, splits) => splits.map(day) },
     { ...axis, grid: { stroke: token("--color-base-300"), width: 1 }, size: 52, values: (_, splits) => splits.map(format) },
   ];
 }
@@ -135,7 +137,7 @@ function draw(holder) {
     ...size(),
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
   }, values, holder);
   const observer = new ResizeObserver(() => chart.setSize(size()));

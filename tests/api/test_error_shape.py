@@ -50,6 +50,7 @@ def test_there_are_routes() -> None:
 def test_unknown_paths(path: str, anonymous: APIClient, acme: Tenant) -> None:
     for client in (anonymous, acme.client, acme.browser()):
         assert_error(client.get(path, HTTP_ACCEPT="text/html"), 404, "not_found")
+    assert_error(APIClient(enforce_csrf_checks=True).post(path), 404, "not_found")
 
 
 @pytest.mark.django_db

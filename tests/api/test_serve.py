@@ -332,6 +332,12 @@ class TestRefusals:
     def test_what_is_not_a_json_object(self, client: Client, ours: Optimization, raw: bytes) -> None:
         refused(post(client, ours, raw), 400, "invalid_request")
 
+    @pytest.mark.parametrize("path", ["", "/more", "/"])
+    def test_what_is_not_quite_the_path(self, ours: Optimization, path: str) -> None:
+        url = serve_url(ours) + path if path else "/api/v2/optimizations/a/b/serve"
+        answer = Client(enforce_csrf_checks=True).post(url, b"{}", content_type="application/json")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
     def test_six_megabytes(self, client: Client, ours: Optimization) -> None:
         body = json.dumps({"anonymous_id": "u", "context": {"x": "y" * 6 * 1024 * 1024}})
         refused(post(client, ours, body), 413, "payload_too_large")

@@ -55,3 +55,13 @@ def test_codes_outside_the_design_are_refused_by_name(name, column):
 def test_the_number_of_context_factors_must_match():
     with pytest.raises(ValueError, match=r"^context"):
         Observations(**GOOD).check(Design([2, 3]))
+
+
+def test_cells_of_levels_that_no_longer_exist_are_left_out_and_counted():
+    design = Design([2, 2], [2])
+    rows = Observations([0, -1, 3, 9], [[0], [0], [5], [1]], [0, 0, 0, 0], [10, 20, 30, 40], [1, 1, 1, 1], [1, 1, 1, 1])
+    kept, dropped = rows.known_to(design)
+    kept.check(design)
+    assert dropped == 60
+    assert kept.variant.tolist() == [0, 3]
+    assert kept.context[:, 0].tolist() == [0, -1]

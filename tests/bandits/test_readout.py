@@ -91,6 +91,15 @@ def test_excluded_variants_are_never_best(rng):
     assert result.prob_best[3] == 0
 
 
+def test_a_pair_of_levels_without_servable_variants_has_no_synergy(rng):
+    design = Design([2, 3, 2], allowed=[True] * 4 + [False] * 2 + [True] * 2 + [False] * 4)
+    n = np.full(12, 500.0)
+    result = readout(fit(design, flat(design, n, n / 10), reward="bool"), rng=rng)
+    (pair,) = [row for row in result.interactions if row.factors == (0, 1)]
+    assert np.isnan(pair.synergy).tolist() == [[False, False, True], [False, True, True]]
+    assert result.levels[1][2].reward is None
+
+
 def test_a_clear_winner_and_its_lift(rng):
     design = Design([2, 2])
     n = np.full(4, 50000.0)
@@ -132,6 +141,8 @@ def test_importance_goes_to_the_factor_that_matters(rng):
     assert result.importances.factors[1].prob_largest > 0.95
     assert result.levels[1][2].effect.lo > result.levels[1][0].effect.hi
     assert result.levels[1][2].reward.mean == pytest.approx(0.08, rel=0.05)
+    assert result.ranges[1].mean == pytest.approx(0.03, rel=0.1)
+    assert result.ranges[0].mean < 0.01
 
 
 def test_an_interaction_is_found_and_flagged(rng):
@@ -144,6 +155,7 @@ def test_an_interaction_is_found_and_flagged(rng):
     assert found[(0, 1)].mean[0, 0] > 0 > found[(0, 1)].mean[0, 1]
     assert not found[(0, 2)].flagged.any()
     assert result.interaction_importance[0] > 0.8
+    assert np.allclose(found[(0, 1)].synergy, [[0.01, -0.01], [-0.01, 0.01]], rtol=0.15)
 
 
 def test_personalization_is_what_contexts_gain(rng):

@@ -9,7 +9,7 @@ from bandits.design import Design
 from bandits.draws import context_part, posterior_draws, surface
 from bandits.observations import Observations
 from bandits.posterior import fit
-from bandits.thompson import FULL_SHARE, TEMPER, SlotTable, UniformTable, WinnerTable
+from bandits.thompson import FULL_SHARE, RESIDUAL_TEMPER, TEMPER, SlotTable, UniformTable, WinnerTable
 
 
 @pytest.fixture
@@ -117,9 +117,11 @@ def test_a_retrain_with_a_new_day_moves_few_users(observe):
 def test_the_share_of_a_slot_table_is_the_probability_under_scaled_draws(observe, rng):
     design = Design([3, 2])
     posterior = fit(design, observe(design, users=3000), reward="bool")
-    scaled = posterior_draws(posterior, 100_000, rng, residuals=False)
+    scaled = posterior_draws(posterior, 100_000, rng)
     scaled.design *= TEMPER
     scaled.environment *= TEMPER
+    own = scaled.residual
+    scaled.residual = lambda at: RESIDUAL_TEMPER * own(at)
     full = posterior_draws(posterior, 100_000, rng)
     winners = [each.predictor((), slice(None)).argmax(axis=0) for each in (scaled, full)]
     reference, exploring = (np.bincount(each, minlength=6) / 100_000 for each in winners)

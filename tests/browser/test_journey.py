@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import random
 import re
 import urllib.request
 from typing import Any
@@ -37,25 +38,25 @@ def send(base: str, secret: str, kind: str, events: list[dict[str, Any]]) -> Non
 
 
 def visitors(optimization: Optimization) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Three days of matured traffic: the better headline converts twice as often."""
+    """Three days of matured traffic: the better headline converts three times as often."""
     limit = holdout_limit(optimization.holdout_percentage)
+    chance = random.Random(20261120)
     now = dt.datetime.now(dt.UTC)
     exposures, rewards = [], []
     for i in range(2400):
         person = f"visitor-{i}"
-        held = in_holdout(str(optimization.pk), person, limit)
-        better = i % 2 == 0 and not held
-        at = now - dt.timedelta(days=2 + i % 3, minutes=i % 700)
+        better = chance.random() < 0.5 and not in_holdout(str(optimization.pk), person, limit)
+        at = now - dt.timedelta(days=2 + chance.randrange(3), minutes=chance.randrange(700))
         exposures.append(
             {
                 "anonymous_id": person,
                 "optimization_id": str(optimization.pk),
                 "variant": {"headline": "Save time" if better else "Ship faster", "cta": "Start free"},
-                "context": {"device": "mobile" if i % 3 else "desktop"},
+                "context": {"device": chance.choice(["mobile", "desktop"])},
                 "timestamp": at.isoformat(),
             }
         )
-        if (i // 2) % (5 if better else 10) == 0:
+        if chance.random() < (0.3 if better else 0.1):
             moment = (at + dt.timedelta(minutes=10)).isoformat()
             rewards.append({"anonymous_id": person, "name": "signup", "timestamp": moment})
     return exposures, rewards

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bandits.thompson import SlotTable, UniformTable, WinnerTable
 from levered_site.errors import Unavailable
-from optimizations.models import Optimization, PosteriorVersion
+from optimizations.models import Optimization
 from optimizations.services import loading
 from optimizations.services.snapshot import Snapshot
 from optimizations.services.snapshots import SnapshotStore
@@ -171,6 +171,26 @@ class TestLoading:
         assert store.find(str(bad.pk)) is None
         assert any(e["event"] == "snapshot_failed" for e in logs)
 
+    def test_a_context_is_built_once_however_many_ask(
+        self, store: SnapshotStore, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        snapshot = found(store, make_optimization(acme.organization))
+        built: list[Any] = []
+        original = UniformTable.shares
+
+        def slow(self: UniformTable, context: tuple[int, ...]) -> Any:
+            built.append(context)
+            time.sleep(0.1)
+            return original(self, context)
+
+        monkeypatch.setattr(UniformTable, "shares", slow)
+        threads = [threading.Thread(target=snapshot.cell, args=((0,),)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert built == [(0,)]
+
     def test_a_thousand_contexts_stay_bounded(self, store: SnapshotStore, acme: Tenant) -> None:
         many = [factor(f"c{i}", [f"l{j}" for j in range(12)]) for i in range(3)]
         optimization = make_optimization(acme.organization, context=many)
@@ -289,7 +309,7 @@ class TestPoller:
     def test_a_forked_child_starts_its_own_thread(self, store: SnapshotStore, acme: Tenant) -> None:
         optimization = make_optimization(acme.organization)
         store.start()
-        parent = store._thread
+        parent, parents_end = store._thread, store._stopping
         inherited = found(store, optimization)
         store._after_fork()  # what the interpreter calls in the child
         assert not store._started
@@ -297,11 +317,4 @@ class TestPoller:
         assert store._thread is not None
         assert store._thread is not parent
         assert store._thread.is_alive()
-
-
-@pytest.mark.django_db
-def test_posteriors_of_earlier_versions_stay_in_the_database(acme: Tenant) -> None:
-    optimization = make_optimization(acme.organization)
-    for best in (1, 2):
-        publish_version(optimization, best=best)
-    assert PosteriorVersion.objects.filter(model__optimization=optimization).count() == 2
+        parents_end.set()

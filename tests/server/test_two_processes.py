@@ -161,6 +161,20 @@ def test_what_another_process_made_a_moment_ago_is_found(site: Site) -> None:
     assert ask(server.port, str(uuid.uuid4()))[0] == 404
 
 
+def test_a_body_in_chunks(site: Site) -> None:
+    optimization_id = site.run("create")["id"]
+    connection = HTTPConnection("127.0.0.1", site.serve().port, timeout=10)
+    path = f"/api/v2/optimizations/{optimization_id}/serve"
+    answers = []
+    for chunks in ([b'{"anonymous', b'_id": "u"}'], [b" " * 1_000_000] * 6, [b"{"]):
+        connection.request("POST", path, iter(chunks), encode_chunked=True)
+        response = connection.getresponse()
+        answers.append(response.status)
+        response.read()
+        connection.close()
+    assert answers == [200, 413, 400]
+
+
 @pytest.mark.skipif(POSTGRES, reason="moves the file of an embedded database")
 def test_a_moved_database_file_does_not_stop_serving(site: Site, tmp_path: Path) -> None:
     optimization_id = site.run("create")["id"]
@@ -202,10 +216,10 @@ def test_a_lost_database_server_does_not_stop_serving(site: Site, silently: bool
             assert site.run("publish", optimization_id)["version"] == 2
             before = watch.answers
             until(lambda: watch.answers > before + 20, 10)
-            time.sleep(8)
+            time.sleep(4)
             assert set(watch.first_seen) == {1}
             proxy.restore()
-            until(lambda: 2 in watch.first_seen, 30)
+            until(lambda: 2 in watch.first_seen, 20)
             assert watch.failures == []
 
 

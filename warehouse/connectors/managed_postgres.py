@@ -2,9 +2,9 @@
 
 The first lock is the gate in `sql/`: only rewritten SQL arrives here. This is the second, for the day the gate is
 fooled: the transaction cannot write, prepared statements cannot be chained, and it runs as the role `levered_reader`,
-which may read the two managed tables only, where a row policy shows it the rows of `levered.organization_id` only. A
-migration makes the role; where the database user was not allowed to make one, the first lock stands alone and
-`manage.py check --database default` says so.
+which may read the two managed tables only, where a row policy shows it the rows of one organization only: the one that
+a signed setting names. A migration makes the role; where the database user was not allowed to make one, the first lock
+stands alone and `manage.py check --database default` says so.
 """
 
 import time
@@ -24,7 +24,7 @@ READER = "levered_reader"
 _LOCK = """
 SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', '5s', true),
        set_config('TimeZone', 'UTC', true), set_config('jit', 'off', true),
-       set_config('levered.organization_id', $2, true), set_config('transaction_read_only', 'on', true),
+       set_config('levered.organization', levered_sign($2), true), set_config('transaction_read_only', 'on', true),
        set_config('role', rolname, true)
 FROM (SELECT COALESCE((SELECT rolname FROM pg_roles WHERE rolname = $3 AND pg_has_role(current_user, oid, 'MEMBER')),
                       'none') AS rolname) AS reader
@@ -57,7 +57,7 @@ class ManagedPostgres:
         try:
             with self.session() as connection, connection.transaction(force_rollback=True):
                 with psycopg.RawCursor(connection) as lock:
-                    lock.execute(_LOCK, (str(int(timeout * 1000)), str(self.organization_id), READER))
+                    lock.execute(_LOCK, (str(int(timeout * 1000)), self.organization_id, READER))
                 return _fetch(connection, query, limit)
         except psycopg.Error as error:
             raise _told(error, timeout) from error

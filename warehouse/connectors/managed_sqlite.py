@@ -115,7 +115,8 @@ def _authorizer(secret: str) -> Callable[[int, str | None, str | None, str | Non
     def decide(action: int, a: str | None, b: str | None, database: str | None, inside: str | None) -> int:
         if action == sqlite3.SQLITE_READ:
             beneath = database == "main" and a in stored and inside == f"{secret}{a}"
-            allowed = beneath or (database == "temp" and a in views)
+            of_the_query = database is None  # a CTE or a subquery
+            allowed = beneath or of_the_query or (database == "temp" and a in views)
         elif action == sqlite3.SQLITE_FUNCTION:
             allowed = (b or "").lower() in functions
         else:

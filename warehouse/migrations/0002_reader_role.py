@@ -2,11 +2,43 @@
 
 A role belongs to the whole server, so it may exist already, and a database user may not be allowed to make one: then
 nothing is changed, and `manage.py check --database default` warns that customer SQL is guarded by the gate alone.
+
+Which organization's rows it sees stands in a setting of the session, and any SQL that reaches `set_config` could change
+a setting. So the setting carries a signature, made with a secret that the role cannot read.
 """
 
 from django.db import migrations
 
 CREATE = """
+CREATE TABLE managed_reader_secret AS SELECT gen_random_uuid()::text || gen_random_uuid()::text AS secret;
+REVOKE ALL ON managed_reader_secret FROM PUBLIC;
+CREATE FUNCTION levered_sign(organization_id bigint) RETURNS text LANGUAGE plpgsql STABLE SECURITY INVOKER AS $$
+BEGIN
+    RETURN organization_id || '.' || (
+        SELECT encode(sha256(convert_to(secret || organization_id, 'UTF8')), 'hex') FROM managed_reader_secret
+    );
+END
+$$;
+DO $$
+BEGIN
+    EXECUTE format(
+        'CREATE FUNCTION levered_organization() RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER'
+        ' SET search_path = %I, pg_temp AS %L',
+        current_schema(),
+        $body$
+        DECLARE
+            claimed text := split_part(current_setting('levered.organization', true), '.', 1);
+        BEGIN
+            IF claimed ~ '^[0-9]{1,18}$'
+               AND current_setting('levered.organization', true) = levered_sign(claimed::bigint) THEN
+                RETURN claimed::bigint;
+            END IF;
+            RETURN NULL;
+        END
+        $body$
+    );
+END
+$$;
 DO $$
 BEGIN
     BEGIN
@@ -29,9 +61,9 @@ BEGIN
     CREATE POLICY everyone ON managed_exposures TO PUBLIC USING (true) WITH CHECK (true);
     CREATE POLICY everyone ON managed_rewards TO PUBLIC USING (true) WITH CHECK (true);
     CREATE POLICY one_organization ON managed_exposures AS RESTRICTIVE FOR SELECT TO levered_reader
-        USING (organization_id = NULLIF(current_setting('levered.organization_id', true), '')::bigint);
+        USING (organization_id = (SELECT levered_organization()));
     CREATE POLICY one_organization ON managed_rewards AS RESTRICTIVE FOR SELECT TO levered_reader
-        USING (organization_id = NULLIF(current_setting('levered.organization_id', true), '')::bigint);
+        USING (organization_id = (SELECT levered_organization()));
 END
 $$;
 """
@@ -42,6 +74,9 @@ DROP POLICY IF EXISTS everyone ON managed_exposures;
 DROP POLICY IF EXISTS everyone ON managed_rewards;
 ALTER TABLE managed_exposures DISABLE ROW LEVEL SECURITY;
 ALTER TABLE managed_rewards DISABLE ROW LEVEL SECURITY;
+DROP FUNCTION levered_organization();
+DROP FUNCTION levered_sign(bigint);
+DROP TABLE managed_reader_secret;
 DO $$
 BEGIN
     REVOKE ALL ON managed_exposures, managed_rewards FROM levered_reader;

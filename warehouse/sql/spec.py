@@ -64,7 +64,7 @@ class Relation:
         if actual is None:
             message = f"The SQL returns no column '{name}'; it returns {', '.join(self.columns) or 'nothing'}."
             raise InvalidRequest(message, details=[Issue(field, message)])
-        if self.columns.count(actual) > 1:
+        if self.columns.count(actual) > 1 or f"{actual}:1" in self.columns:  # SQLite numbers those of one name
             message = f"The SQL returns several columns '{name}'."
             raise InvalidRequest(message, details=[Issue(field, message)])
         return exp.column(exp.to_identifier(actual, quoted=True), table="q")

@@ -36,7 +36,13 @@ class ApiKeysView(DashboardView):
         return self._page(ApiKeyForm(), created={"name": key.name, "secret": secret})
 
     def _page(self, form: ApiKeyForm, *, created: dict[str, str] | None = None, status: int = 200) -> HttpResponse:
-        context = {"keys": list_api_keys(self.organization), "form": form, "created": created}
+        keys = list(list_api_keys(self.organization))
+        context = {
+            "keys": [key for key in keys if key.revoked_at is None],
+            "revoked": [key for key in keys if key.revoked_at is not None],
+            "form": form,
+            "created": created,
+        }
         return self.page("dashboard/api_keys.html", context, status=status)
 
 

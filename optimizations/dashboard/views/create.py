@@ -12,11 +12,12 @@ from django.shortcuts import redirect
 
 from levered_site.errors import DomainError
 from optimizations.dashboard.access import DashboardView
-from optimizations.dashboard.event_metrics import create_event_metric, event_of
+from optimizations.dashboard.event_metrics import event_of
 from optimizations.dashboard.forms import FactorForm, OptimizationForm
 from optimizations.dashboard.issues import add_issues
 from optimizations.services.lifecycle import Created, create_optimization
 from warehouse.models import Provider
+from warehouse.services.catalog import event_names, metric_for_event
 from warehouse.services.connections import provider_of
 from warehouse.services.metrics import list_metrics
 
@@ -59,8 +60,8 @@ class CreateOptimizationView(DashboardView):
         with transaction.atomic():
             metric = data["reward_metric"]
             if data["metric_source"] == "new":
-                metric = create_event_metric(
-                    self.organization, event=data["new_metric_event"], reward_type=data["new_metric_type"] or "bool"
+                metric = metric_for_event(
+                    self.organization, name=data["new_metric_event"], reward_type=data["new_metric_type"] or "bool"
                 )
             return create_optimization(
                 self.organization,
@@ -102,7 +103,8 @@ class CreateOptimizationView(DashboardView):
         *,
         status: int = 200,
     ) -> HttpResponse:
-        shown = {"form": form, "design": design, "context": context}
+        events = event_names(self.organization)
+        shown = {"form": form, "design": design, "context": context, "events": events}
         return self.page("dashboard/optimization_form.html", shown, status=status)
 
 

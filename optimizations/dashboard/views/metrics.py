@@ -8,11 +8,11 @@ from django.shortcuts import redirect
 
 from levered_site.errors import DomainError
 from optimizations.dashboard.access import DashboardView
-from optimizations.dashboard.event_metrics import create_event_metric
 from optimizations.dashboard.forms import MetricForm
 from optimizations.dashboard.issues import add_issues
 from optimizations.dashboard.paging import paged
 from warehouse.models import Metric, Provider
+from warehouse.services.catalog import event_names, metric_for_event
 from warehouse.services.connections import provider_of
 from warehouse.services.metrics import create_metric, list_metrics
 
@@ -39,16 +39,14 @@ class MetricsView(DashboardView):
             except DomainError as error:
                 add_issues(form, error, fields=FIELDS)
             else:
-                messages.success(request, f"The metric “{metric.name}” is created.")
+                messages.success(request, f"The metric “{metric.name}” is ready.")
                 return redirect("dashboard:metrics")
         return self._page(form, status=400)
 
     def _create(self, form: MetricForm) -> Metric:
         data = form.cleaned_data
         if data["source"] == "event":
-            return create_event_metric(
-                self.organization, event=data["event_name"], reward_type=data["reward_type"], name=data["name"]
-            )
+            return metric_for_event(self.organization, name=data["event_name"], reward_type=data["reward_type"])
         return create_metric(
             self.organization, name=data["name"], sql=data["sql"], column_mapping=form.column_mapping()
         )
@@ -60,7 +58,9 @@ class MetricsView(DashboardView):
         paging = paged(self.request, list_metrics(self.organization), size=PAGE_SIZE)
         for metric in paging["page"]:
             metric.type_label = type_label(metric)
-        return self.page("dashboard/metrics.html", {"form": form} | paging, status=status)
+        return self.page(
+            "dashboard/metrics.html", {"form": form, "events": event_names(self.organization)} | paging, status=status
+        )
 
 
 def type_label(metric: Metric) -> str:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponse
+from django.shortcuts import redirect
 
 from optimizations.dashboard.access import DashboardView
 from warehouse.models import Provider
-from warehouse.services.connections import provider_of
+from warehouse.services.connections import provider_of, switch_to_managed
 
 
 class WarehouseView(DashboardView):
@@ -23,3 +25,12 @@ class WarehouseView(DashboardView):
         warehouse = {"title": "Managed warehouse" if managed else provider.label, "text": text, "managed": managed}
         context = {"warehouse": warehouse, "base_url": request.build_absolute_uri("/").rstrip("/")}
         return self.page("dashboard/warehouse.html", context)
+
+
+class ManagedWarehouseView(DashboardView):
+    write_scope = "administer"
+
+    def post(self, request: Any) -> HttpResponse:
+        switch_to_managed(self.organization)
+        messages.success(request, "The managed warehouse is in use.")
+        return redirect("dashboard:warehouse")

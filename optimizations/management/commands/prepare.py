@@ -15,5 +15,6 @@ class Command(BaseCommand):
         call_command("check", databases=["default"])
         call_command("migrate", interactive=False, verbosity=0)
         ensure_schedules()
-        call_command("collectstatic", interactive=False, verbosity=0)
+        # static/src holds what the stylesheet is built from; it is not served
+        call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["src"])
         self.stdout.write("The database, the schedules and the static files are ready.")
