@@ -113,6 +113,14 @@ def test_a_warm_start_with_another_design_is_ignored(observe):
     assert np.array_equal(cold.coefficients, warm.coefficients)
 
 
+def test_excluding_a_variant_does_not_end_a_warm_start(observe):
+    design, fewer = Design([3, 2]), Design([3, 2], allowed=[True] * 5 + [False])
+    observations = observe(design, users=20000)
+    earlier = fit(design, observations, reward="bool")
+    warm = fit(fewer, observations, reward="bool", warm_start=earlier)
+    assert warm.iterations < fit(fewer, observations, reward="bool").iterations
+
+
 def test_duplicate_cells_and_their_order_do_not_matter(observe, rng):
     design = Design([3, 2], [2])
     rows = observe(design, users=500)

@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = env.text("HOST", "127.0.0.1"), env.integer("PORT", 8000, at_least=1)
-        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         environment.setdefault("LEVERED_LOG_FORMAT", "console")
         if options["demo"]:
             # every simulated visitor comes with an address of its own, as behind a proxy; a terminal full of request
