@@ -121,7 +121,7 @@ def fit(
 
     Args:
         observations: cells; duplicates are added up.
-        warm_start: an earlier posterior to start from. Ignored where it belongs to another design or reward.
+        warm_start: an earlier posterior to start from. Ignored where it has other factors, contexts or rewards.
         periods: "iid" (for serving), "random_walk" (for read-outs: an iid prior would hand part of a trend to the
             variants that happened to be served late) or "none".
         prior: prior guesses; the default is meant to be left alone.
@@ -157,9 +157,15 @@ def fit(
     )
     groups = Groups.of(cells.blocks)
     state = _start(cells, likelihood, groups, settings)
-    if warm_start is not None and warm_start.design == design and warm_start.reward == reward:
+    if warm_start is not None and _same_model(warm_start, design, reward):
         _warm(state, cells, groups, warm_start, likelihood.scale)
     return _posterior(design, reward, periods, cells, likelihood, laplace(cells, likelihood, groups, state, settings))
+
+
+def _same_model(earlier: Posterior, design: Design, reward: Reward) -> bool:
+    """Whether the effects are the same ones; what may be served does not matter to them."""
+    old = earlier.design
+    return old.factors == design.factors and old.contexts == design.contexts and earlier.reward == reward
 
 
 def _start(cells: Cells, likelihood: Likelihood, groups: Groups, settings: Settings) -> State:

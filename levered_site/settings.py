@@ -231,6 +231,8 @@ SPECTACULAR_SETTINGS = {
         "OptimizationStatus": "optimizations.states.Status",
         "ModelStatus": "optimizations.states.ModelStatus",
         "ModelType": "optimizations.models.ModelType",
+        "RewardType": ["bool", "numeric"],
+        "AttributionType": ["last_touch"],
         "Role": "levered_site.organizations.models.Role",
         "Scope": "levered_site.organizations.models.Scope",
     },

@@ -22,7 +22,7 @@ def arms(attribution: Attribution) -> exp.Select:
     arm = exp.case().when(holdout, exp.convert(1)).else_(exp.convert(0))
     day = dialect.day(exp.column("at"))
     users = exp.select(exp.alias_(day, "day"), exp.alias_(arm, "holdout"), "y")
-    users = users.from_(attribution.credited(first_exposure_only=True).subquery("credited"))
+    users = users.from_(attribution.credited_users().subquery("credited"))
     users = users.where(attribution.mature(), *attribution.in_period())
     y = exp.column("y")
     return (

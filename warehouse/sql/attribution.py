@@ -49,11 +49,12 @@ class Attribution:
         """Whole hours from exposure to reward, and how many matured rewards came after them."""
         if self.sums:
             rewarded = exp.select(exp.alias_(exp.column("touched_at"), "at"), exp.alias_(exp.column("at"), "reward_at"))
-            rewarded = rewarded.from_(self._touched().subquery("touched"))
+            rewarded = rewarded.from_(self._touched(self._stream([]), []).subquery("touched"))
             rewarded = rewarded.where(exp.column("kind") > exp.convert(0), self._young("at", "touched_at"))
         else:
             present = exp.not_(exp.column("reward_at").is_(exp.null()))
-            rewarded = exp.select("at", "reward_at").from_(self.credited().subquery("credited")).where(present)
+            rewarded = exp.select("at", "reward_at").from_(self.credited(factors=False).subquery("credited"))
+            rewarded = rewarded.where(present)
         hours = self.dialect.hours(exp.column("at"), exp.column("reward_at"))
         matured = exp.select(exp.alias_(hours, "delay")).from_(rewarded.subquery("rewarded"))
         matured = matured.where(self.mature(), *self.in_period())
@@ -77,7 +78,7 @@ class Attribution:
             exp.alias_(running, "positive_rank"),
             exp.alias_(exp.Window(this=exp.Sum(this=positive.copy())), "positive"),
         )
-        ranked = ranked.from_(self.credited().subquery("credited")).where(self.mature(), *self.in_period())
+        ranked = ranked.from_(self.credited(factors=False).subquery("credited")).where(self.mature(), *self.in_period())
         quantiles = [
             exp.Min(this=exp.case().when(exp.and_(_at_quantile(rank, n, q), *more), y.copy()))
             for rank, n, q, more in (
@@ -90,10 +91,18 @@ class Attribution:
 
     # --- the stream, credited -----------------------------------------------------------------------------------
 
-    def credited(self, *, first_exposure_only: bool = False) -> exp.Select:
+    def credited(self, *, factors: bool = True) -> exp.Select:
         """One row per exposure: uid, the factors, `at`, its reward `y`, and `reward_at` where only one counts."""
-        stream = self._first_exposures() if first_exposure_only else self._stream(factors=True)
-        factors = [] if first_exposure_only else factor_columns(self.spec)
+        columns = factor_columns(self.spec) if factors else []
+        return self._credited(self._stream(columns), columns)
+
+    def credited_users(self) -> exp.Select:
+        """One row per user: uid, `at` of the first exposure, and `y` of its window, as if it had been the only one."""
+        numbered = self._touched(self._stream([], from_the_first=True), []).subquery("numbered")
+        keep = exp.or_(exp.column("kind") > exp.convert(0), exp.column("touch").eq(exp.convert(1)))
+        return self._credited(exp.select("uid", "at", "kind", "value").from_(numbered).where(keep), [])
+
+    def _credited(self, stream: exp.Select, factors: list[str]) -> exp.Select:
         return self._summed(stream, factors) if self.sums else self._next(stream, factors)
 
     def _next(self, stream: exp.Select, factors: list[str]) -> exp.Select:
@@ -119,10 +128,8 @@ class Attribution:
         )
         return credited.where(exp.column("touch") > exp.convert(0), in_window).group_by("uid", "touch")
 
-    def _touched(self, stream: exp.Select | None = None, factors: list[str] | None = None) -> exp.Select:
+    def _touched(self, stream: exp.Select, factors: list[str]) -> exp.Select:
         """The stream with the number and the moment of each event's latest exposure."""
-        if stream is None or factors is None:
-            stream, factors = self._stream(factors=True), factor_columns(self.spec)
         exposed = exp.column("kind").eq(exp.convert(0))
         number = exp.Count(this=exp.case().when(exposed, exp.convert(1)))
         latest = exp.Max(this=exp.case().when(exposed.copy(), exp.column("at")))
@@ -132,14 +139,16 @@ class Attribution:
             stream.subquery("stream")
         )
 
-    def _first_exposures(self) -> exp.Select:
-        """The stream in which a user's first exposure is the only one."""
-        first = self._touched(self._stream(factors=False), []).subquery("numbered")
-        keep = exp.or_(exp.column("kind") > exp.convert(0), exp.column("touch").eq(exp.convert(1)))
-        return exp.select("uid", "at", "kind", "value").from_(first).where(keep)
-
-    def _stream(self, *, factors: bool) -> exp.Select:
-        return event_stream(self.exposures, self.rewards, self.spec, self.period, self.dialect, factors=factors)
+    def _stream(self, factors: list[str], *, from_the_first: bool = False) -> exp.Select:
+        return event_stream(
+            self.exposures,
+            self.rewards,
+            self.spec,
+            self.period,
+            self.dialect,
+            factors=bool(factors),
+            from_the_first=from_the_first,
+        )
 
     def _over(self, function: exp.Expr, factors: bool, *, frame: bool = True) -> exp.Window:
         window = in_order(self.spec, self.dialect, factors=factors)

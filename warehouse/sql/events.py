@@ -26,16 +26,28 @@ def factor_columns(spec: ReadSpec) -> list[str]:
 
 
 def event_stream(
-    exposures: Exposures, rewards: Rewards, spec: ReadSpec, period: Period, dialect: Dialect, *, factors: bool
+    exposures: Exposures,
+    rewards: Rewards,
+    spec: ReadSpec,
+    period: Period,
+    dialect: Dialect,
+    *,
+    factors: bool,
+    from_the_first: bool,
 ) -> exp.Select:
-    """Both kinds of events up to `:now_at`. Without `factors` those columns are left out."""
+    """Both kinds of events up to `:now_at`.
+
+    Without `factors` those columns are left out: then it is open which of a user's exposures in the same microsecond
+    is the latest, which changes cells, but no number of users, rewards or delays. `from_the_first` keeps the events
+    before the period, which decide which exposure was a user's first.
+    """
     both = exp.union(
         _exposure_rows(exposures, spec, dialect, factors=factors),
         _reward_rows(rewards, spec, dialect, factors=factors),
         distinct=False,
     )
     stream = exp.select("*").from_(both.subquery("both")).where(exp.column("at") <= exp.Placeholder(this="now_at"))
-    if factors and period.start_at:  # an earlier exposure takes no credit from a later one
+    if period.start_at and not from_the_first:  # an earlier exposure takes no credit from a later one
         stream = stream.where(exp.column("at") >= exp.Placeholder(this="start_at"))
     if period.end_at:  # later exposures do take credit, but no reward after the last window counts
         until = dialect.plus(exp.Placeholder(this="end_at"), spec.window_seconds)

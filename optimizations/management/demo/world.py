@@ -14,12 +14,12 @@ RETURNING_SHARE = 0.1
 DESIGN: dict[str, dict[str, float]] = {
     "headline": {
         "Grow without guesswork": 0.0,
-        "Every visitor, their best page": 0.22,
-        "Stop A/B testing. Start learning.": 0.10,
-        "The page that improves itself": -0.12,
+        "Every visitor, their best page": 0.15,
+        "Stop A/B testing. Start learning.": 0.06,
+        "The page that improves itself": -0.10,
     },
-    "cta": {"Sign up": 0.0, "Start free": 0.18, "Book a demo": -0.25},
-    "layout": {"classic": 0.0, "focused": 0.06},
+    "cta": {"Sign up": 0.0, "Start free": 0.12, "Book a demo": -0.20},
+    "layout": {"classic": 0.0, "focused": 0.04},
 }
 CONTEXT: dict[str, dict[str, float]] = {
     "device": {"desktop": 0.15, "mobile": -0.15},
@@ -27,9 +27,9 @@ CONTEXT: dict[str, dict[str, float]] = {
 }
 INTERACTIONS: dict[tuple[str, str], float] = {
     ("Every visitor, their best page", "Start free"): 0.08,
-    ("mobile", "focused"): 0.28,
-    ("desktop", "focused"): -0.20,
-    ("social", "Stop A/B testing. Start learning."): 0.16,
+    ("mobile", "focused"): 0.20,
+    ("desktop", "focused"): -0.14,
+    ("social", "Stop A/B testing. Start learning."): 0.14,
 }
 DEVICE_SHARES = {"desktop": 0.45, "mobile": 0.55}
 SOURCE_SHARES = {"search": 0.6, "social": 0.4}
