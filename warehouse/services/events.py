@@ -113,8 +113,7 @@ def _marks(columns: dict[str, str]) -> str:
 
 def _insertion(table: str, columns: dict[str, str], rows: str) -> str:
     return (
-        f"INSERT INTO {table} ({', '.join(columns)}) {rows}"
-        " ON CONFLICT (organization_id, idempotency_key) DO NOTHING"
+        f"INSERT INTO {table} ({', '.join(columns)}) {rows} ON CONFLICT (organization_id, idempotency_key) DO NOTHING"
     )
 
 
