@@ -41,6 +41,7 @@ def optimization_of_log(
             training_data_config=config,
             reward_metric_id=metric.pk,
             model_type="cmab" if columns.context else "mab",
+            holdout_percentage=0,  # whoever served the log held nobody out by our hash: there is no lift to measure
         )
     return created.optimization, True
 
