@@ -15,7 +15,7 @@ class Prior:
 
     The guesses are standard deviations of an effect in a typical cell, on the log-odds scale; for numeric rewards they
     are relative to the size of the mean reward. Each variance tau^2 has an inverse-gamma prior with this mode-like
-    guess, which keeps it away from 0: a collapse cannot end exploration. Pairs are guessed small: where they are
+    guess, which keeps it away from 0: a collapse cannot end exploration. Interactions are guessed small: where they are
     absent, as they often are, a large guess costs more than a small one costs where they are present.
 
     Attributes:
@@ -31,7 +31,7 @@ class Prior:
     main: float = 0.20
     pair: float = 0.05
     context: float = 0.30
-    context_design: float = 0.10
+    context_design: float = 0.08
     residual: float = 0.10
     period: float = 0.05
     random_walk: float = 0.10
