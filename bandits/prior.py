@@ -15,7 +15,8 @@ class Prior:
 
     The guesses are standard deviations of an effect in a typical cell, on the log-odds scale; for numeric rewards they
     are relative to the size of the mean reward. Each variance tau^2 has an inverse-gamma prior with this mode-like
-    guess, which keeps it away from 0: a collapse cannot end exploration.
+    guess, which keeps it away from 0: a collapse cannot end exploration. Interactions are guessed small: where they are
+    absent, as they often are, a large guess costs more than a small one costs where they are present.
 
     Attributes:
         main, pair, context, context_design, residual, period: guesses s per order of effects.
@@ -28,9 +29,9 @@ class Prior:
     """
 
     main: float = 0.20
-    pair: float = 0.10
+    pair: float = 0.05
     context: float = 0.30
-    context_design: float = 0.10
+    context_design: float = 0.06
     residual: float = 0.10
     period: float = 0.05
     random_walk: float = 0.10

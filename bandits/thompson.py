@@ -22,7 +22,7 @@ Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 SLOTS = 4096
 TEMPER = 0.6  # the coefficients' noise in the served draws, times its posterior standard deviation
-RESIDUAL_TEMPER = 0.3  # the same for the residuals' noise given the coefficients
+RESIDUAL_TEMPER = 0.4  # the same for the residuals' noise given the coefficients
 FULL_SHARE = 0.03  # share of slots that hold full posterior draws, so that no variant's probability becomes 0
 _CHUNK_ENTRIES = 1_000_000  # (variants x draws) scored at a time
 _CACHED_CONTEXTS = 256

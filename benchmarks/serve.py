@@ -65,6 +65,7 @@ def main() -> None:
     parser.add_argument("--redis", default="", help="count requests in this Redis instead of in memory")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "staticfiles").mkdir()
         environment = {
             "DJANGO_SETTINGS_MODULE": "levered_site.settings",
             "LEVERED_DATA_DIR": directory,

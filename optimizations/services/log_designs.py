@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.db import transaction
 from sqlglot import exp
 
 from levered_site.errors import Conflict, InvalidRequest, Issue
@@ -32,14 +33,16 @@ def optimization_of_log(
             return existing, False
         raise Conflict(f"'{name}' exists with another design; name another one, or import into {existing.pk}.")
     validate_config(config)
-    metric = create_metric(organization, **_event_metric(config["reward"]))
-    created = create_optimization(
-        organization,
-        name=name,
-        training_data_config=config,
-        reward_metric_id=metric.pk,
-        model_type="cmab" if columns.context else "mab",
-    )
+    with transaction.atomic():
+        metric = create_metric(organization, **_event_metric(config["reward"]))
+        created = create_optimization(
+            organization,
+            name=name,
+            training_data_config=config,
+            reward_metric_id=metric.pk,
+            model_type="cmab" if columns.context else "mab",
+            holdout_percentage=0,  # whoever served the log held nobody out by our hash: there is no lift to measure
+        )
     return created.optimization, True
 
 

@@ -236,10 +236,7 @@ class TestRefused:
 @pytest.mark.django_db
 def test_a_database_that_does_not_answer_is_a_503(acme: Tenant, globex: Tenant) -> None:
     gone = OperationalError("database is locked")
-    with (
-        patch("warehouse.services.events._copy", side_effect=gone),
-        patch("warehouse.services.events._insert", side_effect=gone),
-    ):
+    with patch("warehouse.services.events._write", side_effect=gone):
         answer = send(acme.client, reward())
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "unavailable"

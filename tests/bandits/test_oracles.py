@@ -90,7 +90,7 @@ def test_means_and_deviations_match_metropolis(observe, rng, users, base):
     successes, trials = cells.total.sum(), cells.n.sum()
     center = np.zeros(X.shape[1])
     center[0] = np.log((successes + 0.5) / (trials - successes + 0.5))
-    deviation = np.concatenate([[2.0], [0.2] * 3, [0.1] * 2, [0.3], [0.1] * 5])
+    deviation = np.concatenate([[2.0], [0.2] * 3, [Prior().pair] * 2, [0.3], [0.1] * 5])
 
     def log_density(beta):
         eta = X @ beta
@@ -129,7 +129,7 @@ def test_prob_best_is_within_its_stated_error_of_a_million_draws(observe, rng):
 def test_a_linear_model_with_known_variances_covers_exactly(rng):
     """Effects drawn from the prior, numeric rewards: 95 % intervals cover 95 %, of variants shown and not shown."""
     design = Design([3, 2])
-    deviation = {"intercept": 0.05, "main": 0.2, "pair": 0.1}
+    deviation = {"intercept": 0.05, "main": Prior().main, "pair": Prior().pair}
     terms, every = terms_of(design), np.arange(6)
     covered = []
     for _ in range(500):

@@ -21,7 +21,7 @@ from levered_site.errors import Unavailable
 from levered_site.organizations.models import Organization
 from levered_site.organizations.services import create_organization
 from warehouse.models import Exposure, Reward
-from warehouse.services.events import store_exposures, store_rewards
+from warehouse.services.events import FEW, store_exposures, store_rewards
 from warehouse.services.incoming import NewExposure, NewReward
 
 THREADS = 6  # below the size of the connection pool, with one left for the test itself
@@ -93,15 +93,16 @@ class TestConcurrency:
         def work(number: int) -> int:
             order = random.Random(number).sample(keys, len(keys))
             duplicates = 0
-            for start in range(0, len(order), 50):  # batches overlap between threads in every possible order
-                batch = [exposure(key, anonymous_id=f"thread {number}") for key in order[start : start + 50]]
+            size = (FEW, FEW // 2)[number % 2]  # with the one below: both ways of writing meet
+            for start in range(0, len(order), size):  # batches overlap between threads in every possible order
+                batch = [exposure(key, anonymous_id=f"thread {number}") for key in order[start : start + size]]
                 duplicates += store_exposures(acme, [*batch, exposure(None)], received_at=timezone.now())
             return duplicates
 
         duplicates = in_threads(work)
         stored = list(Exposure.objects.filter(organization=acme).values_list("idempotency_key", flat=True))
         counts = Counter(stored)
-        assert counts.pop(None) == THREADS * 6
+        assert counts.pop(None) == THREADS // 2 * (6 + 12)
         assert counts == dict.fromkeys(keys, 1)
         assert sum(duplicates) == (THREADS - 1) * len(keys)
 
@@ -118,11 +119,14 @@ class TestConcurrency:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("shared_database")
 class TestValues:
-    def test_hostile_texts_come_back_unchanged(self) -> None:
+    @pytest.mark.parametrize("others", [0, 2 * FEW])  # alone, and in a batch that is copied
+    def test_hostile_texts_come_back_unchanged(self, others: int) -> None:
         acme = create_organization(name="Acme")
         texts = ["a\tb\nc\r\\N \\. \\", "'; DROP TABLE managed_rewards; --", '"quoted"', "%s {} ?1", "\x01\x7f", "🙂é"]
         events = [exposure(t, anonymous_id=t, variant={t: t}, context={"nested": {t: [t, None]}}) for t in texts]
+        events += [exposure(f"other {i}") for i in range(others)]
         assert store_exposures(acme, events, received_at=timezone.now()) == 0
+        assert Exposure.objects.count() == len(texts) + others
         for text in texts:
             row = Exposure.objects.get(idempotency_key=text)
             assert (row.anonymous_id, row.variant, row.context) == (
