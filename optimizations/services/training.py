@@ -22,6 +22,7 @@ from optimizations.services.policy import slot_policy, slot_seed
 from optimizations.services.publication import publish
 from optimizations.states import ModelStatus, Status
 from warehouse.services.observations import newest_event
+from warehouse.services.sources import source_in_use
 
 log = structlog.get_logger("levered.training")
 
@@ -136,7 +137,9 @@ def has_new_data(model: BanditModel) -> bool:
     """Whether an event of this optimization arrived since the last training began."""
     last = model.training_runs.filter(outcome=TrainingRun.Outcome.SUCCEEDED).first()
     optimization = model.optimization
-    if optimization.assignment_source is None:
+    try:
+        source_in_use(optimization.organization, optimization.assignment_source)
+    except Conflict:
         return False
     newest = newest_event(optimization.organization, spec_of(optimization, config_of(optimization)))
     return newest is not None and (last is None or newest >= last.started_at)
