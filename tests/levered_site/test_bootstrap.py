@@ -39,5 +39,5 @@ def test_an_admin_can_sign_in_with_the_password_that_is_shown_once() -> None:
     assert (len(first), len(again)) == (2, 1)
     password = first[0].split("password ")[1].split(" ")[0]
     browser = Client()
-    browser.post("/login", {"username": "ada@acme.example", "password": password})
+    browser.post("/login", {"username": "ADA@acme.example", "password": password})
     assert browser.get("/api/v2/me").json()["role"] == "admin"
