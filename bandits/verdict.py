@@ -2,23 +2,21 @@
 
 from typing import Literal
 
-from bandits.lift import MIN_USERS, ArmStatistics, StratifiedLift
+from bandits.lift import MIN_USERS, StratifiedLift
 
 Verdict = Literal["better", "worse", "no_detectable_change", "too_early"]
 DETECTABLE_PERCENT = 20.0  # once lifts beyond this are ruled out on both sides, an unproven lift is "no change"
 
 
-def verdict_of(lift: StratifiedLift, holdout: ArmStatistics, model: ArmStatistics) -> tuple[Verdict, str]:
+def verdict_of(lift: StratifiedLift, holdout_users: int, model_users: int) -> tuple[Verdict, str]:
     """The verdict and its reason in words, from the always-valid sequence.
 
-    Args:
-        lift: over all strata.
-        holdout, model: what the arms add up to.
+    The users are those of the strata that are compared.
     """
-    if min(holdout.users, model.users) < MIN_USERS:
+    if min(holdout_users, model_users) < MIN_USERS:
         return "too_early", (
             f"A verdict needs at least {MIN_USERS} users in each arm whose conversion window has closed; "
-            f"there are {holdout.users:,} held out and {model.users:,} optimized."
+            f"there are {holdout_users:,} held out and {model_users:,} optimized."
         )
     if lift.sequence is None or lift.lift_percent is None:
         return "too_early", f"No interval can be computed: {lift.reason}."

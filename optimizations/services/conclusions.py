@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from bandits.lift import ArmStatistics, MeasuredLift, measured_lift
 from bandits.readout import Interval, Readout
 from optimizations.config import Config
+from optimizations.services.measured import lift_of_arms
 from optimizations.services.observations import Evidence
-from warehouse.services.observations import ArmDay
 
 
 def conclude(config: Config, read: Readout) -> dict[str, Any]:
@@ -42,24 +41,6 @@ def conclude(config: Config, read: Readout) -> dict[str, Any]:
             for f, mean, lo, hi in read.context_importance
         ],
     }
-
-
-def lift_of_arms(arms: list[ArmDay], *, reward_type: str) -> MeasuredLift:
-    """The published estimate of the lift over these days."""
-    return measured_lift(
-        arm_total(arms, holdout=True),
-        arm_total(arms, holdout=False),
-        reward="numeric" if reward_type == "numeric" else "bool",
-    )
-
-
-def arm_total(arms: list[ArmDay], *, holdout: bool) -> ArmStatistics:
-    chosen = [a for a in arms if a.holdout == holdout]
-    return ArmStatistics(
-        users=sum(a.users for a in chosen),
-        total=math.fsum(a.total for a in chosen),
-        total_squares=math.fsum(a.total_squares for a in chosen),
-    )
 
 
 def summarize(config: Config, evidence: Evidence, conclusions: dict[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def _train(
         rng=np.random.default_rng(slot_seed(optimization.pk)),
     )
     conclusions = conclude(config, read)
-    arms = [[a.day.isoformat(), a.holdout, a.users, a.total, a.total_squares] for a in evidence.arms]
+    arms = [[a.day.isoformat(), a.holdout, a.users, a.total, a.total_squares, a.regime] for a in evidence.arms]
     version = model.version + 1
     now = timezone.now()
     with transaction.atomic():

@@ -5,11 +5,10 @@ import pytest
 
 from bandits.lift import (
     ArmStatistics,
-    chi_square_tail,
     measured_lift,
-    sample_ratio,
     stratified_lift,
 )
+from bandits.sample_ratio import chi_square_tail, sample_ratio, split_ratio
 from bandits.sequences import always_valid_p, sequence_factor
 
 
@@ -149,6 +148,15 @@ def test_sample_ratio_golden_values():
     result = sample_ratio([5050, 4950], [1, 1])
     assert result.p_value == pytest.approx(0.317311, abs=5e-7)
     assert not result.mismatch
+
+
+def test_splits_add_up():
+    one, two = split_ratio([(9600, 90400, 0.1)]), split_ratio([(5050, 4950, 0.5)])
+    assert one.p_value == pytest.approx(2.4827e-05, rel=1e-4)
+    assert two.p_value == pytest.approx(0.317311, abs=5e-7)
+    both = split_ratio([(9600, 90400, 0.1), (5050, 4950, 0.5), (3, 1, 0.1), (7, 0, 1.0)])
+    assert (both.statistic, both.freedom) == (pytest.approx(one.statistic + two.statistic), 2)
+    assert split_ratio([(0, 0, 0.1)]).p_value is None
 
 
 def test_the_golden_log_ratio():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bandits.lift import ArmStatistics, measured_lift, sample_ratio, stratified_lift
+from bandits.lift import ArmStatistics, measured_lift, stratified_lift
+from bandits.sample_ratio import split_ratio
 from bandits.verdict import verdict_of
 
 DAYS = 28
@@ -18,9 +19,8 @@ def total(part):
 
 
 def judged(holdout, model):
-    return verdict_of(
-        stratified_lift(list(zip(holdout, model, strict=True)), reward="bool"), total(holdout), total(model)
-    )
+    lift = stratified_lift(list(zip(holdout, model, strict=True)), reward="bool")
+    return verdict_of(lift, total(holdout).users, total(model).users)
 
 
 def drawn(rng, users, rates):
@@ -109,8 +109,8 @@ def test_a_small_holdout_is_covered(days):
 def test_the_sample_ratio_alarm():
     rng = np.random.default_rng(8)
     healthy = rng.binomial(50_000, 0.1, 20_000)
-    alarms = sum(sample_ratio([int(h), 50_000 - int(h)], [0.1, 0.9]).mismatch for h in healthy)
+    alarms = sum(split_ratio([(int(h), 50_000 - int(h), 0.1)]).mismatch for h in healthy)
     assert alarms / 20_000 <= 0.002
     lossy = rng.binomial(50_000, 0.08, 2_000)  # two of the holdout's ten points are lost
-    caught = sum(sample_ratio([int(h), 50_000 - int(h)], [0.1, 0.9]).mismatch for h in lossy)
+    caught = sum(split_ratio([(int(h), 50_000 - int(h), 0.1)]).mismatch for h in lossy)
     assert caught / 2_000 >= 0.99
