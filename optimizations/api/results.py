@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from levered_site.api.authentication import TenantRequest
 from levered_site.api.schema import errors
 from levered_site.api.views import StrictSerializer, TenantView
+from optimizations.api.insights import BaselineCheckOutput, ContextRow, NullableInterval
 from optimizations.services import lifecycle
 from optimizations.services.results import results
 
@@ -131,10 +132,15 @@ class ResultsOutput(serializers.Serializer[Any]):
     sample_ratio = SampleRatioOutput()
     holdout_regimes = Regime(many=True)
     stats = Stats()
+    baseline_check = BaselineCheckOutput(allow_null=True, help_text="null before the first training.")
     variants = VariantResult(many=True)
     factor_importance = FactorImportance(many=True)
     interaction_importance = InteractionImportance(allow_null=True)
     context_importance = ContextImportance(many=True)
+    contexts = ContextRow(many=True, help_text="The best variant of each context seen, the heaviest first.")
+    personalization = NullableInterval(
+        allow_null=True, help_text="Reward gained by serving each context its own best variant, per user."
+    )
     time_series = Day(many=True)
 
 

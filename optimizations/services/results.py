@@ -40,19 +40,27 @@ def results(optimization: Optimization, *, start: dt.date | None = None, end: dt
         "sample_ratio": sample_ratio_of(arms, [r.percentage for r in regimes_of(optimization)]),
         "holdout_regimes": _regimes(optimization, arms),
         "stats": _stats(conclusions),
+        "baseline_check": conclusions.get("baseline_check"),
         "variants": _variants(config, table, conclusions),
         "factor_importance": conclusions.get("factor_importance", []),
         "interaction_importance": conclusions.get("interaction_importance"),
         "context_importance": conclusions.get("context_importance", []),
+        "contexts": conclusions.get("insights", {}).get("contexts", []),
+        "personalization": conclusions.get("insights", {}).get("personalization"),
         "time_series": _time_series(config, table),
     }
+
+
+def arms_of(optimization: Optimization, *, start: dt.date | None = None, end: dt.date | None = None) -> list[ArmDay]:
+    """Users and their rewards per day, regime and arm, as of the latest training."""
+    model = active_model(optimization)
+    return _arms(Readout.objects.filter(model=model).first() if model else None, start, end)
 
 
 def lift_by_day(optimization: Optimization) -> list[dict[str, Any]]:
     """The measured lift as it stood at the end of each day: date, lift_percent, lift_ci."""
     config = config_of(optimization)
-    model = active_model(optimization)
-    arms = _arms(Readout.objects.filter(model=model).first() if model else None, None, None)
+    arms = arms_of(optimization)
     points = []
     for day in sorted({a.day for a in arms}):
         lift = lift_of_arms([a for a in arms if a.day <= day], reward_type=config.reward_type)

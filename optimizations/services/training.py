@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from bandits.baseline import check_baseline
 from bandits.observations import Observations
 from bandits.posterior import Posterior, fit
 from bandits.readout import readout
@@ -83,7 +84,7 @@ def _train(
         draws=READOUT_DRAWS,
         rng=np.random.default_rng(slot_seed(optimization.pk)),
     )
-    conclusions = conclude(config, read)
+    conclusions = conclude(config, read, check_baseline(reporting, evidence.reported), evidence.table)
     arms = [[a.day.isoformat(), a.holdout, a.users, a.total, a.total_squares, a.regime] for a in evidence.arms]
     version = model.version + 1
     now = timezone.now()
