@@ -170,6 +170,27 @@ class Readout(models.Model):
         return f"v{self.version} of {self.model_id}"
 
 
+class LiftSnapshot(models.Model):
+    """What was known of the lift at the end of a UTC day, in percent; written during the day, the last write stays."""
+
+    optimization = models.ForeignKey(Optimization, on_delete=models.CASCADE, related_name="lift_snapshots")
+    day = models.DateField()
+    version = models.PositiveIntegerField(help_text="Of the model whose read-out this is.")
+    computed_at = models.DateTimeField(help_text="When that read-out was made: it may be older than the day.")
+    policy = models.JSONField(null=True, help_text="Modeled lift of the served policy: mean, ci_lower, ci_upper.")
+    ceiling = models.JSONField(null=True, help_text="Modeled lift of the best variant: mean, ci_lower, ci_upper.")
+    measured = models.JSONField(null=True, help_text="The stratified measured lift with its always-valid interval.")
+
+    class Meta:
+        ordering = ["day"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["optimization", "day"], name="one_lift_snapshot_per_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} of {self.optimization_id}"
+
+
 class TrainingRun(models.Model):
     """One attempt to train, by whomever it was started."""
 

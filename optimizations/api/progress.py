@@ -1,4 +1,4 @@
-"""`/optimizations/:id/progress` and `/observations`, `/models/:id/state`."""
+"""`/optimizations/:id/progress`, `/lift-history` and `/observations`, `/models/:id/state`."""
 
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,12 @@ from rest_framework.response import Response
 from levered_site.api.authentication import TenantRequest
 from levered_site.api.schema import errors
 from levered_site.api.views import TenantView
-from optimizations.api.insights import ModelState, VariantBrief
+from optimizations.api.insights import ModelState, NullableInterval, VariantBrief
 from optimizations.api.results import DateRange
 from optimizations.api.serializers import LevelField
 from optimizations.services import lifecycle
 from optimizations.services.cells import observed_cells
+from optimizations.services.lift_history import lift_history
 from optimizations.services.model_state import model_state
 from optimizations.services.progress import progress
 
@@ -55,6 +56,41 @@ class ProgressView(TenantView):
         days.is_valid(raise_exception=True)
         optimization = lifecycle.get_optimization(self.organization, optimization_id)
         return Response(progress(optimization, **days.validated_data))
+
+
+class MeasuredPoint(serializers.Serializer[Any]):
+    lift_percent = Number(allow_null=True)
+    always_valid_ci = serializers.ListField(child=Number(), allow_null=True)
+    verdict = serializers.CharField()
+
+
+class LiftDay(serializers.Serializer[Any]):
+    date = serializers.DateField()
+    model_version = serializers.IntegerField(allow_null=True)
+    computed_at = serializers.DateTimeField(allow_null=True, help_text="Of the read-out; it may be older than the day.")
+    policy = NullableInterval(allow_null=True, help_text="Modeled lift of the served policy, in percent.")
+    ceiling = NullableInterval(allow_null=True, help_text="Modeled lift of the best variant, in percent.")
+    measured = MeasuredPoint(allow_null=True, help_text="The robust measured lift.")
+    reason = serializers.CharField(allow_null=True, help_text="Why numbers are missing.")
+
+
+class LiftHistoryOutput(serializers.Serializer[Any]):
+    lift_history = LiftDay(many=True)
+
+
+class LiftHistoryView(TenantView):
+    @extend_schema(
+        tags=["Results"],
+        summary="Lift history of an optimization",
+        parameters=[DateRange],
+        responses={200: LiftHistoryOutput, **errors(400, 401, 403, 404, 429)},
+    )
+    def get(self, request: TenantRequest, optimization_id: UUID) -> Response:
+        """One snapshot per UTC day, as the lift was known then; a day without one has nulls and a reason."""
+        days = DateRange(data=request.query_params.dict())
+        days.is_valid(raise_exception=True)
+        optimization = lifecycle.get_optimization(self.organization, optimization_id)
+        return Response({"lift_history": lift_history(optimization, **days.validated_data)})
 
 
 class CellsQuery(DateRange):

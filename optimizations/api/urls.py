@@ -11,6 +11,7 @@ urlpatterns = [
     path("optimizations/<uuid:optimization_id>/model", models.NewModelView.as_view(), name="new-model"),
     path("optimizations/<uuid:optimization_id>/results", results.ResultsView.as_view(), name="results"),
     path("optimizations/<uuid:optimization_id>/progress", progress.ProgressView.as_view(), name="progress"),
+    path("optimizations/<uuid:optimization_id>/lift-history", progress.LiftHistoryView.as_view(), name="lift-history"),
     path("optimizations/<uuid:optimization_id>/observations", progress.ObservationsView.as_view(), name="observations"),
     path("models", models.ModelListView.as_view(), name="models"),
     path("models/<uuid:model_id>", models.ModelView.as_view(), name="model"),

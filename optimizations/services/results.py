@@ -68,8 +68,12 @@ def lift_by_day(optimization: Optimization) -> list[dict[str, Any]]:
     return points
 
 
+def read_arms_of(read: Readout) -> list[ArmDay]:
+    return [ArmDay(dt.date.fromisoformat(day), *rest) for day, *rest in read.arms]
+
+
 def _arms(read: Readout | None, start: dt.date | None, end: dt.date | None) -> list[ArmDay]:
-    arms = [ArmDay(dt.date.fromisoformat(day), *rest) for day, *rest in (read.arms if read else [])]
+    arms = read_arms_of(read) if read else []
     return [a for a in arms if (start is None or a.day >= start) and (end is None or a.day <= end)]
 
 

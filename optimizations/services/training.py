@@ -18,6 +18,7 @@ from levered_site.errors import Conflict, DomainError, InvalidRequest, Issue
 from optimizations.config import Config
 from optimizations.models import BanditModel, PosteriorVersion, Readout, TrainingRun
 from optimizations.services.conclusions import conclude, summarize
+from optimizations.services.lift_history import snapshot_lift
 from optimizations.services.observations import Evidence, config_of, read_evidence, spec_of
 from optimizations.services.policy import slot_policy, slot_seed
 from optimizations.services.publication import publish
@@ -117,6 +118,7 @@ def _train(
                 "unknown_exposures": evidence.unknown,
             },
         )
+        snapshot_lift(model)
         optimization.summary = summarize(config, evidence, conclusions)
         optimization.save(update_fields=["summary"])
         publish(optimization)
