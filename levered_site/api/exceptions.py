@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, InterfaceError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
@@ -85,7 +85,7 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
             status, body = 404, error_body("not_found", "Not found")
         case PermissionDenied():
             status, body = 403, error_body("forbidden", "This request is not allowed.")
-        case DatabaseError() | InterfaceError():
+        case OperationalError() | InterfaceError():
             log.exception("database_error")
             status, body = 503, error_body("unavailable", "The database does not answer; please retry.")
         case _:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from bandits.assignment import holdout_limit
 from bandits.observations import Observations
-from levered_site.errors import Conflict
 from optimizations.config import UNKNOWN, Config, read_config
 from optimizations.models import Optimization
 from optimizations.services.regimes import regimes_of
 from warehouse.services.observations import ArmDay, Cell, ReadSpec, read_arms, read_cells, read_delays
+from warehouse.services.sources import source_in_use
 
 MIN_DELAYS = 100  # matured conversions before their delays say how complete a young exposure is
 
@@ -97,9 +97,7 @@ def read_evidence(optimization: Optimization, config: Config, *, now: dt.datetim
         Conflict: the assignment source was deleted.
         Unavailable: the warehouse does not answer.
     """
-    source = optimization.assignment_source
-    if source is None:
-        raise Conflict("The assignment source was removed; configure a new one to train.")
+    source = source_in_use(optimization.organization, optimization.assignment_source)
     spec = spec_of(optimization, config)
     read = (source, optimization.reward_metric, spec)
     cells = read_cells(*read, now=now)

@@ -4,6 +4,7 @@ from django.db import transaction
 from django.db.models import F
 
 from optimizations.models import Optimization, ServingRevision
+from optimizations.services.snapshots import store
 
 
 def publish(optimization: Optimization) -> None:
@@ -16,3 +17,4 @@ def publish(optimization: Optimization) -> None:
         ServingRevision.objects.filter(pk=1).update(number=F("number") + 1)
         optimization.serving_revision = ServingRevision.objects.values_list("number", flat=True).get(pk=1)
         Optimization.objects.filter(pk=optimization.pk).update(serving_revision=optimization.serving_revision)
+        transaction.on_commit(store.catch_up)

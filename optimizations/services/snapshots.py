@@ -170,6 +170,11 @@ class SnapshotStore:
         elif not self._await_poll(FIRST_LOAD_SECONDS, sweep=True):
             raise Unavailable("The database does not answer; please retry.")
 
+    def catch_up(self) -> None:
+        """After a publication by this process: its next request sees what it has just been told. Never fails."""
+        if self._thread is not None:
+            self._await_poll(MISS_SECONDS, sweep=False)
+
     def _await_poll(self, seconds: float, *, sweep: bool) -> bool:
         """Waits for a poll that begins after this call, and tells whether it succeeded. Waiters share one poll."""
         with self._turn:

@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from optimizations.models import Optimization, TrainingRun
 from optimizations.services.lifecycle import active_model, delete_model
 from optimizations.services.training import train
+from optimizations.templatetags.figures import signed
 from tests.conftest import Tenant
 from tests.dashboard.conftest import SignIn
 from tests.factories import CONFIG, add_exposures, make_metric, make_optimization
@@ -79,7 +80,7 @@ def test_the_page_shows_what_the_api_answers(sign_in: SignIn, acme: Tenant) -> N
     lift, (low, high) = measured["lift_percent"], measured["lift_ci"] or (None, None)
     assert lift is not None
     for number in (lift, low, high):
-        assert number is None or f"{number:+.1f}%".replace("-", "−") in page
+        assert number is None or signed(number) in page
     traffic = data(page, "traffic-data")
     assert len(traffic["dates"]) == len(api["time_series"])
     for day, shares in enumerate(zip(*(s["values"] for s in traffic["series"]), strict=True)):
