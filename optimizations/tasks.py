@@ -5,6 +5,7 @@ import structlog
 from levered_site.errors import Conflict, Unavailable
 from levered_site.queue import enqueue
 from optimizations.models import BanditModel, TrainingRun
+from optimizations.services.lift_history import snapshot_lift
 from optimizations.services.training import has_new_data, train
 from optimizations.states import ModelStatus, Status
 
@@ -38,3 +39,9 @@ def train_model(model_id: str, trigger: str = TrainingRun.Trigger.SCHEDULE) -> i
     except (Conflict, Unavailable) as error:
         log.info("training_skipped", model=model_id, reason=error.message)
         return None
+
+
+def snapshot_lifts() -> int:
+    """Writes today's lift of every live optimization that has one; returns how many."""
+    live = BanditModel.objects.filter(optimization__status=Status.LIVE).exclude(status=ModelStatus.ARCHIVED)
+    return sum(snapshot_lift(model) is not None for model in live.select_related("optimization__reward_metric"))

@@ -83,6 +83,9 @@ class OptimizationPatch(StrictSerializer):
     name = NameField(required=False)
     description = serializers.CharField(max_length=1000, required=False, allow_blank=True)
     status = serializers.ChoiceField(choices=Status.choices, required=False)
+    holdout_percentage = serializers.IntegerField(
+        min_value=0, max_value=50, required=False, help_text="Of a live optimization; each change opens a regime."
+    )
 
 
 class BiasInput(StrictSerializer):

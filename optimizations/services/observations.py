@@ -14,6 +14,7 @@ from bandits.maturity import DelayCurve
 from bandits.observations import Observations
 from optimizations.config import UNKNOWN, Config, read_config
 from optimizations.models import Optimization
+from optimizations.services.regimes import regimes_of
 from warehouse.services.observations import ArmDay, Cell, ReadSpec, read_arms, read_cells, read_delays
 from warehouse.services.sources import source_in_use
 
@@ -76,13 +77,15 @@ def config_of(optimization: Optimization) -> Config:
 
 
 def spec_of(optimization: Optimization, config: Config) -> ReadSpec:
+    first, *later = regimes_of(optimization)
     return ReadSpec(
         optimization_id=optimization.pk,
         design=tuple(f.name for f in config.design),
         context=tuple(f.name for f in config.context),
         reward_type="numeric" if config.reward_type == "numeric" else "bool",
         window_seconds=round(config.window_hours * 3600),
-        holdout_limit=holdout_limit(optimization.holdout_percentage),
+        holdout_limit=holdout_limit(first.percentage),
+        holdout_changes=tuple((regime.started_at, holdout_limit(regime.percentage)) for regime in later),
     )
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from bandits.baseline import check_baseline
 from bandits.observations import Observations
 from bandits.posterior import Posterior, fit
 from bandits.readout import readout
@@ -17,6 +18,7 @@ from levered_site.errors import Conflict, DomainError, InvalidRequest, Issue
 from optimizations.config import Config
 from optimizations.models import BanditModel, PosteriorVersion, Readout, TrainingRun
 from optimizations.services.conclusions import conclude, summarize
+from optimizations.services.lift_history import snapshot_lift
 from optimizations.services.observations import Evidence, config_of, read_evidence, spec_of
 from optimizations.services.policy import slot_policy, slot_seed
 from optimizations.services.publication import publish
@@ -85,8 +87,8 @@ def _train(
         draws=READOUT_DRAWS,
         rng=np.random.default_rng(slot_seed(optimization.pk)),
     )
-    conclusions = conclude(config, read)
-    arms = [[a.day.isoformat(), a.holdout, a.users, a.total, a.total_squares] for a in evidence.arms]
+    conclusions = conclude(config, read, check_baseline(reporting, evidence.reported), evidence.table)
+    arms = [[a.day.isoformat(), a.holdout, a.users, a.total, a.total_squares, a.regime] for a in evidence.arms]
     version = model.version + 1
     now = timezone.now()
     with transaction.atomic():
@@ -118,6 +120,7 @@ def _train(
                 "unknown_exposures": evidence.unknown,
             },
         )
+        snapshot_lift(model)
         optimization.summary = summarize(config, evidence, conclusions)
         optimization.save(update_fields=["summary"])
         publish(optimization)
