@@ -44,5 +44,7 @@ def logging_settings(*, level: str, as_json: bool) -> dict[str, Any]:
             "django.request": {"level": "ERROR"},
             "django.server": {"level": "WARNING", "handlers": [], "propagate": True},
             "sqlglot": {"level": "ERROR"},
+            # it tells of every request; refusals are in the answers
+            "mcp": {"level": "WARNING"},
         },
     }

@@ -8,6 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from levered_site.health import healthz, readyz
+from levered_site.mcp.views import McpView, protected_resource
 
 
 @csrf_exempt
@@ -29,6 +30,9 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("api/v2/", include(api)),
     re_path(r"^api/", no_such_path),
+    path("mcp", McpView.as_view(), name="mcp"),
+    path(".well-known/oauth-protected-resource", protected_resource),
+    path(".well-known/oauth-protected-resource/mcp", protected_resource, name="protected-resource"),
     path("admin/", admin.site.urls),
     path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),
