@@ -161,6 +161,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # tokens of this issuer are taken, wherever an API key is
 OIDC_ISSUER = env.text("LEVERED_OIDC_ISSUER").rstrip("/")
+OIDC_AUDIENCE = env.words("LEVERED_OIDC_AUDIENCE", [])
+OIDC_AUTHORIZED_PARTIES = env.words("LEVERED_OIDC_AUTHORIZED_PARTIES", [])
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
