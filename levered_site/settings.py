@@ -128,6 +128,7 @@ RATE_LIMITS = {
     "api": env.rate("LEVERED_RATE_LIMIT_API", "100/m"),
     "serve": env.rate("LEVERED_RATE_LIMIT_SERVE", "300/m"),
     "ingest": env.rate("LEVERED_RATE_LIMIT_INGEST", "6000/m"),
+    "login": env.rate("LEVERED_RATE_LIMIT_LOGIN", "10/m"),
 }
 # LocMem counts exactly in one process; levered_site.checks refuses it for several
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]

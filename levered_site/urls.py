@@ -8,6 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from levered_site.health import healthz, readyz
+from levered_site.login import limited
 from levered_site.mcp.views import McpView, protected_resource
 
 
@@ -33,8 +34,9 @@ urlpatterns = [
     path("mcp", McpView.as_view(), name="mcp"),
     path(".well-known/oauth-protected-resource", protected_resource),
     path(".well-known/oauth-protected-resource/mcp", protected_resource, name="protected-resource"),
+    path("admin/login/", limited(admin.site.login)),  # the admin's own door, in front of its URL map
     path("admin/", admin.site.urls),
-    path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login", limited(auth.LoginView.as_view(redirect_authenticated_user=True)), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),
     path("", include("optimizations.dashboard.urls")),
 ]
