@@ -14,8 +14,8 @@ serve: .venv/.runtime ## The web server and the task worker, without the demo
 
 install: .venv/.runtime ## Make .venv with what the product needs
 
-test: .venv/.dev ## The whole test suite
-	@$(BIN)/python -m pytest
+test: .venv/.dev ## The whole test suite; ARGS="-m 'not slow'" leaves the simulations out
+	@$(BIN)/python -m pytest $(ARGS)
 
 lint: .venv/.dev ## Formatting, types, the house's import rules, templates, migrations, the API schema
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .

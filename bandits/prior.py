@@ -31,7 +31,7 @@ class Prior:
     main: float = 0.20
     pair: float = 0.05
     context: float = 0.30
-    context_design: float = 0.06
+    context_design: float = 0.08
     residual: float = 0.10
     period: float = 0.05
     random_walk: float = 0.10

@@ -15,13 +15,11 @@ from bandits.arrays import FloatArray
 from bandits.draws import Draws, posterior_draws
 from bandits.effects import Importances, InteractionEffects, importances, interaction_effects, level_effects
 from bandits.posterior import Posterior
-from bandits.reward_scale import KEPT_ENTRIES, RewardScale
+from bandits.reward_scale import KEPT_ENTRIES, Context, RewardScale, weighted_cells
 
-Context = tuple[int, ...]
 Shares = Mapping[Context, npt.ArrayLike] | Callable[[Context], npt.ArrayLike]
 
 WINNER = 0.99  # P(beats the baseline) that a "winner" needs: the selected best's own interval is too optimistic
-MAX_CELLS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +150,7 @@ def readout(
     """
     if draws < 2 or not 0 <= holdout <= 1:
         raise ValueError("draws: must be at least 2; holdout: must lie in 0..1")
-    cells, coverage = _cells(posterior, context_weights)
+    cells, coverage = weighted_cells(posterior, context_weights)
     drawn = posterior_draws(posterior, draws, rng)
     scale = RewardScale(drawn, last_periods)
     allowed, n_variants = posterior.design.allowed, posterior.design.n_variants
@@ -226,27 +224,6 @@ class _OwnBest(NamedTuple):
     draws: FloatArray
     baseline: FloatArray
     rewards: FloatArray | None
-
-
-def _cells(posterior: Posterior, given: Mapping[Context, float] | None) -> tuple[list[tuple[Context, float]], float]:
-    """The heaviest context cells with their normalized weights, and the share of the traffic they cover."""
-    design = posterior.design
-    if given is None:
-        observed = zip(map(tuple, posterior.contexts.tolist()), posterior.context_weights.tolist(), strict=True)
-        given = dict(observed) or {(-1,) * len(design.contexts): 1.0}
-    weights: dict[Context, float] = {}
-    for context, weight in given.items():
-        if not (np.isfinite(weight) and weight >= 0):
-            raise ValueError(f"context_weights: must be finite and not negative, got {weight}")
-        code = design.context_code(context)
-        weights[code] = weights.get(code, 0.0) + float(weight)
-    total = sum(weights.values())
-    if not total > 0:
-        raise ValueError("context_weights: must not all be zero")
-    heaviest = sorted(((code, weight) for code, weight in weights.items() if weight > 0), key=lambda row: -row[1])
-    kept = heaviest[:MAX_CELLS]
-    covered = sum(weight for _, weight in kept)
-    return [(code, weight / covered) for code, weight in kept], covered / total
 
 
 def _policy_shares(shares: Shares, context: Context, n_variants: int) -> FloatArray:

@@ -1,13 +1,17 @@
 """Draws of the expected reward per context cell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from bandits.arrays import FloatArray
 from bandits.draws import Draws
+from bandits.posterior import Posterior
 from bandits.quadrature import gauss_rule, mean_reward
 
+Context = tuple[int, ...]
+
+MAX_CELLS = 500  # context cells looked at one by one
 CHUNK_ENTRIES = 1_000_000  # (variants x draws) worked on at a time
 KEPT_ENTRIES = 8_000_000  # (variants x draws) worth keeping between context cells
 
@@ -44,3 +48,30 @@ class RewardScale:
             else:
                 result[:, at] = mean_reward(eta, self.nodes[:, at], self.weights[:, at])
         return result
+
+
+def weighted_cells(
+    posterior: Posterior, given: Mapping[Context, float] | None
+) -> tuple[list[tuple[Context, float]], float]:
+    """The heaviest context cells with their normalized weights, and the share of the traffic they cover.
+
+    Raises:
+        ValueError: weights that are negative, not finite or all zero.
+    """
+    design = posterior.design
+    if given is None:
+        observed = zip(map(tuple, posterior.contexts.tolist()), posterior.context_weights.tolist(), strict=True)
+        given = dict(observed) or {(-1,) * len(design.contexts): 1.0}
+    weights: dict[Context, float] = {}
+    for context, weight in given.items():
+        if not (np.isfinite(weight) and weight >= 0):
+            raise ValueError(f"context_weights: must be finite and not negative, got {weight}")
+        code = design.context_code(context)
+        weights[code] = weights.get(code, 0.0) + float(weight)
+    total = sum(weights.values())
+    if not total > 0:
+        raise ValueError("context_weights: must not all be zero")
+    heaviest = sorted(((code, weight) for code, weight in weights.items() if weight > 0), key=lambda row: -row[1])
+    kept = heaviest[:MAX_CELLS]
+    covered = sum(weight for _, weight in kept)
+    return [(code, weight / covered) for code, weight in kept], covered / total

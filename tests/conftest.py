@@ -107,6 +107,18 @@ def _managed_warehouse_sees_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ManagedSqlite, "connect", staticmethod(dirty_connection))
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A browser's last connection to the live server may still hold a session: PostgreSQL drops no database in use."""
+    yield
+    if database.vendor == "postgresql":
+        with django_db_blocker.unblock(), database.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
 @pytest.fixture(autouse=True)
 def _fresh_snapshots(settings: LazySettings) -> Iterator[None]:
     """No thread beside the test: snapshots are read on a miss and by `store.refresh()`. Every test starts without."""

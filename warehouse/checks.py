@@ -6,7 +6,7 @@ from typing import Any
 from django.core import checks
 from django.db import connections
 
-from warehouse.connectors.managed_postgres import READER
+from warehouse.connectors.reader_role import READER
 
 
 @checks.register(checks.Tags.database)
@@ -28,7 +28,7 @@ def reader_role(app_configs: Any, databases: Sequence[str] | None = None, **kwar
         checks.Warning(
             f"The role {READER} or its row policies are missing: customer SQL runs as the application's own user.",
             hint="As a superuser: CREATE ROLE levered_reader NOLOGIN NOINHERIT; GRANT levered_reader TO <the user>;"
-            " then migrate warehouse 0001 and migrate again. SQL is still parsed and rewritten without it.",
+            " then `manage.py secure_warehouse`. SQL is still parsed and rewritten without it.",
             id="warehouse.W001",
         )
     ]

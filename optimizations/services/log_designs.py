@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from sqlglot import exp
 
 from levered_site.errors import Conflict, InvalidRequest, Issue
 from levered_site.organizations.models import Organization
@@ -14,7 +13,7 @@ from optimizations.services.importing import Columns
 from optimizations.services.lifecycle import create_optimization
 from optimizations.services.log_files import LogRow
 from optimizations.states import Status
-from warehouse.services.metrics import create_metric
+from warehouse.services.catalog import metric_for_event
 
 MAX_LEVELS = 1000
 
@@ -34,7 +33,8 @@ def optimization_of_log(
         raise Conflict(f"'{name}' exists with another design; name another one, or import into {existing.pk}.")
     validate_config(config)
     with transaction.atomic():
-        metric = create_metric(organization, **_event_metric(config["reward"]))
+        reward = config["reward"]
+        metric = metric_for_event(organization, name=reward["name"], reward_type=reward["type"])
         created = create_optimization(
             organization,
             name=name,
@@ -86,19 +86,3 @@ def _levels(texts: Iterable[str]) -> dict[str, Any]:
         if len(levels) == len(words):  # '007' and '7' are two levels: texts then
             return {"dtype": dtype, "levels": sorted(levels)}
     return {"dtype": "str", "levels": sorted(words)}
-
-
-def _event_metric(reward: dict[str, str]) -> dict[str, Any]:
-    """A metric that counts the rewards of this name, or adds them up."""
-    numeric = reward["type"] == "numeric"
-    query = (
-        exp.select("anonymous_id", "timestamp", "optimization_id", *(["value"] if numeric else []))
-        .from_("rewards")
-        .where(exp.column("name").eq(reward["name"]))
-    )
-    mapping = {"anonymous_id": "anonymous_id", "timestamp": "timestamp", "reward_type": reward["type"]}
-    return {
-        "name": reward["name"],
-        "sql": query.sql(),
-        "column_mapping": mapping | ({"value": "value"} if numeric else {}),
-    }

@@ -22,10 +22,12 @@ from optimizations.services.policy import slot_policy, slot_seed
 from optimizations.services.publication import publish
 from optimizations.states import ModelStatus, Status
 from warehouse.services.observations import newest_event
+from warehouse.services.sources import source_in_use
 
 log = structlog.get_logger("levered.training")
 
 CLAIM_EXPIRES = dt.timedelta(minutes=10)  # longer than a task may run: a claim this old belongs to a dead process
+RIPENING = dt.timedelta(hours=1)
 KEPT_VERSIONS = 20  # older posteriors give up their blob; their slot shares, the decision log, stay for ever
 LOGGED_CELLS = 256  # context cells in the decision log, those with the most traffic
 READOUT_DRAWS = 2000
@@ -133,13 +135,22 @@ def _train(
 
 
 def has_new_data(model: BanditModel) -> bool:
-    """Whether an event of this optimization arrived since the last training began."""
+    """Whether a training would see more than the last one: a new event, or windows that were open then.
+
+    While the windows of the latest events close, what they say ripens without a new event: an hourly look is enough.
+    """
     last = model.training_runs.filter(outcome=TrainingRun.Outcome.SUCCEEDED).first()
     optimization = model.optimization
-    if optimization.assignment_source is None:
+    try:
+        source_in_use(optimization.organization, optimization.assignment_source)
+    except Conflict:
         return False
-    newest = newest_event(optimization.organization, spec_of(optimization, config_of(optimization)))
-    return newest is not None and (last is None or newest >= last.started_at)
+    spec = spec_of(optimization, config_of(optimization))
+    newest = newest_event(optimization.organization, spec)
+    if newest is None or last is None:
+        return newest is not None
+    ripening = last.started_at < newest + dt.timedelta(seconds=spec.window_seconds)
+    return newest >= last.started_at or (ripening and timezone.now() - last.started_at >= RIPENING)
 
 
 def _claim(model: BanditModel) -> dt.datetime:

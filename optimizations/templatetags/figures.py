@@ -55,6 +55,13 @@ def percent(value: Any, digits: int = 1) -> str:
 
 
 @register.filter
+def share(value: Any) -> str:
+    """A share as per cent; a small one is not rounded to nothing: 0.0004 -> < 0.1%."""
+    number = _finite(value)
+    return "< 0.1%" if number is not None and 0 < number < 0.0005 else percent(value)
+
+
+@register.filter
 def probability(value: Any) -> str:
     """A probability as per cent that never claims certainty: 0.9996 -> > 99.9%."""
     number = _finite(value)

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from rest_framework.test import APIClient
 
-from levered_site.errors import Conflict, InvalidRequest
+from levered_site.errors import Conflict
 from levered_site.organizations.models import Role
 from tests.conftest import Tenant
 from warehouse.models import AssignmentSource, Connection, Exposure, Provider
@@ -135,5 +135,5 @@ class TestWhichSource:
         new = active_source(acme.organization)
         assert source_in_use(acme.organization, old) == new != old
         acme.client.delete(URL)
-        with pytest.raises(InvalidRequest, match="no assignment source"):
+        with pytest.raises(Conflict, match="no assignment source"):
             source_in_use(acme.organization, old)

@@ -164,9 +164,18 @@ class TestTrain:
 
     def test_a_removed_source(self, acme: Tenant) -> None:
         optimization = make_optimization(acme.organization)
-        optimization.assignment_source = None
-        optimization.save()
+        source = "/api/v2/warehouse/assignment-source"
+        assert acme.client.delete(source).status_code == 204
         assert acme.client.post(f"{URL}/{model_of(optimization).pk}/train").status_code == 409
+        again = {
+            "name": "Exposures",
+            "sql": "SELECT anonymous_id, timestamp, optimization_id, variant, context FROM exposures",
+            "column_mapping": {
+                "anonymous_id": "anonymous_id", "timestamp": "timestamp", "variant": "variant", "context": "context",
+            },
+        }  # fmt: skip
+        assert acme.client.post(source, again).status_code == 201
+        assert acme.client.post(f"{URL}/{model_of(optimization).pk}/train").status_code == 200
 
     def test_who_may(self, acme: Tenant, globex: Tenant, anonymous: APIClient) -> None:
         model = model_of(make_optimization(acme.organization))

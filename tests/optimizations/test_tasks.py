@@ -47,6 +47,19 @@ def test_a_late_reward_is_new_data(acme: Tenant) -> None:
     assert train_due_models() == 1
 
 
+def test_while_windows_close_an_hourly_look_is_enough(acme: Tenant, time_machine: Any) -> None:
+    start = timezone.now()
+    optimization = make_optimization(acme.organization)
+    add_exposures(optimization, 5, conversions=1, at=start - dt.timedelta(minutes=10), prefix="p")
+    hours_with_training = []
+    for half_hours in range(1, 60):
+        time_machine.move_to(start + dt.timedelta(minutes=30 * half_hours), tick=False)
+        if train_due_models():
+            hours_with_training.append(half_hours / 2)
+            train_model(str(optimization.models.get().pk))
+    assert hours_with_training == [0.5 + hour for hour in range(25)]  # the window of 24 hours, and once after it
+
+
 def test_tasks_leave_quietly(acme: Tenant) -> None:
     assert train_model(str(uuid.uuid4())) is None
     model = make_optimization(acme.organization).models.get()

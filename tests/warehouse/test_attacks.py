@@ -1,7 +1,6 @@
 """Two organizations' rows lie in the same tables. Whatever SQL is sent, a caller sees its own rows and changes nothing."""
 
 import datetime as dt
-import logging
 import time
 from typing import Any
 from uuid import uuid4
@@ -12,6 +11,7 @@ from django.db import connection
 from levered_site.errors import InvalidRequest, Unavailable
 from levered_site.organizations.models import ApiKey, User
 from tests.conftest import Tenant
+from tests.warehouse import honest
 from tests.warehouse.attacks import ENDLESS, FINE, REFUSED, REWRITTEN
 from warehouse.connectors import managed_postgres, managed_sqlite
 from warehouse.connectors.base import Connector, Query
@@ -22,6 +22,7 @@ from warehouse.models import Exposure, Reward
 from warehouse.services.reading import Reader
 
 SECRET = "zzz-only-globex-knows"
+ON_SQLITE = connection.vendor == "sqlite"
 NOW = dt.datetime(2026, 3, 28, 14, 0, tzinfo=dt.UTC)
 
 
@@ -60,10 +61,6 @@ def addressed(sql: str, acme: Tenant, globex: Tenant) -> str:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("stored")
 class TestTheGate:
-    @pytest.fixture(autouse=True)
-    def _quiet_parser(self, caplog: pytest.LogCaptureFixture) -> None:
-        caplog.set_level(logging.CRITICAL, logger="sqlglot")
-
     def test_attacks_are_refused_or_harmless(self, acme: Tenant, globex: Tenant) -> None:
         before, passed = state(), []
         reader = Reader(acme.organization)
@@ -94,6 +91,10 @@ class TestTheGate:
 
     @pytest.mark.parametrize("sql", FINE)
     def test_honest_sql_passes_and_sees_its_own_rows(self, acme: Tenant, sql: str) -> None:
+        assert told_nothing(Reader(acme.organization).sample(sql, limit=100))
+
+    @pytest.mark.parametrize("sql", honest.BOTH + (honest.SQLITE if ON_SQLITE else honest.POSTGRES))
+    def test_what_people_write_passes(self, acme: Tenant, sql: str) -> None:
         assert told_nothing(Reader(acme.organization).sample(sql, limit=100))
 
     def test_what_a_literal_says_arrives(self, acme: Tenant) -> None:
@@ -177,3 +178,23 @@ class TestTheSecondLock:
 
     def test_a_round_trip(self, connector: Connector) -> None:
         assert 0 < connector.test() < 5
+
+
+@pytest.mark.django_db
+class TestADeadWarehouse:
+    def test_it_is_told_in_bounded_time(self, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        own: Any
+        if ON_SQLITE:
+            own = ManagedSqlite(acme.organization.pk)
+            nowhere = {"NAME": "/nowhere/at/all.sqlite3"}
+            monkeypatch.setattr(own, "connect", managed_sqlite.own_connection)
+        else:
+            own = ManagedPostgres(acme.organization.pk)
+            nowhere = {"HOST": "127.0.0.1", "PORT": "1"}
+            monkeypatch.setattr(own, "session", managed_postgres.own_connection)
+        for key, value in nowhere.items():
+            monkeypatch.setitem(connection.settings_dict, key, value)
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            own.run(Query("SELECT 1"))
+        assert time.monotonic() - started < 10

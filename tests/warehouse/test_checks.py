@@ -1,5 +1,6 @@
 import pytest
 from django.core import checks
+from django.core.management import call_command
 from django.db import connection
 
 from warehouse.checks import reader_role
@@ -19,3 +20,10 @@ class TestReaderRole:
         assert warning.id == "warehouse.W001"
         assert warning.level == checks.WARNING
         assert reader_role(None) == []
+        call_command("secure_warehouse")
+        assert reader_role(None, databases=["default"]) == []
+
+    def test_the_command_may_run_again(self, capsys: pytest.CaptureFixture[str]) -> None:
+        call_command("secure_warehouse")
+        assert capsys.readouterr().out
+        assert reader_role(None, databases=["default"]) == []

@@ -18,9 +18,9 @@ from psycopg.types.string import TextLoader
 
 from levered_site.errors import InvalidRequest, Unavailable
 from warehouse.connectors.base import SHORT_SECONDS, Column, Query, Rows, Table
+from warehouse.connectors.reader_role import READER
 from warehouse.connectors.tables import TABLES, find
 
-READER = "levered_reader"
 _LOCK = """
 SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', '5s', true),
        set_config('TimeZone', 'UTC', true), set_config('jit', 'off', true),
@@ -82,7 +82,7 @@ def _fetch(connection: "psycopg.Connection[Any]", query: Query, limit: int | Non
             _json_as_text(cursor)
             cursor.execute(query.text, query.params or None, prepare=True)
             return Rows(_names(cursor), cursor.fetchall())
-    with psycopg.RawServerCursor(connection, "levered_reader") as cursor:
+    with psycopg.RawServerCursor(connection, READER) as cursor:
         _json_as_text(cursor)
         cursor.execute(query.text, query.params or None)
         return Rows(_names(cursor), cursor.fetchmany(limit) if limit else [])

@@ -1,89 +1,6 @@
-"""PostgreSQL only: the role that customer SQL runs as, and the row policy that shows it one organization's rows.
-
-A role belongs to the whole server, so it may exist already, and a database user may not be allowed to make one: then
-nothing is changed, and `manage.py check --database default` warns that customer SQL is guarded by the gate alone.
-
-Which organization's rows it sees stands in a setting of the session, and any SQL that reaches `set_config` could change
-a setting. So the setting carries a signature, made with a secret that the role cannot read.
-"""
-
 from django.db import migrations
 
-CREATE = """
-CREATE TABLE managed_reader_secret AS SELECT gen_random_uuid()::text || gen_random_uuid()::text AS secret;
-REVOKE ALL ON managed_reader_secret FROM PUBLIC;
-CREATE FUNCTION levered_sign(organization_id bigint) RETURNS text LANGUAGE plpgsql STABLE SECURITY INVOKER AS $$
-BEGIN
-    RETURN organization_id || '.' || (
-        SELECT encode(sha256(convert_to(secret || organization_id, 'UTF8')), 'hex') FROM managed_reader_secret
-    );
-END
-$$;
-DO $$
-BEGIN
-    EXECUTE format(
-        'CREATE FUNCTION levered_organization() RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER'
-        ' SET search_path = %I, pg_temp AS %L',
-        current_schema(),
-        $body$
-        DECLARE
-            claimed text := split_part(current_setting('levered.organization', true), '.', 1);
-        BEGIN
-            IF claimed ~ '^[0-9]{1,18}$'
-               AND current_setting('levered.organization', true) = levered_sign(claimed::bigint) THEN
-                RETURN claimed::bigint;
-            END IF;
-            RETURN NULL;
-        END
-        $body$
-    );
-END
-$$;
-DO $$
-BEGIN
-    BEGIN
-        CREATE ROLE levered_reader NOLOGIN NOINHERIT;
-    EXCEPTION
-        WHEN duplicate_object OR unique_violation THEN NULL;
-        WHEN insufficient_privilege THEN
-            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'levered_reader') THEN RETURN; END IF;
-    END;
-    IF NOT pg_has_role(current_user, 'levered_reader', 'MEMBER') THEN
-        BEGIN
-            EXECUTE format('GRANT levered_reader TO %I', current_user);
-        EXCEPTION WHEN insufficient_privilege THEN RETURN;
-        END;
-    END IF;
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO levered_reader', current_schema());
-    GRANT SELECT ON managed_exposures, managed_rewards TO levered_reader;
-    ALTER TABLE managed_exposures ENABLE ROW LEVEL SECURITY;
-    ALTER TABLE managed_rewards ENABLE ROW LEVEL SECURITY;
-    CREATE POLICY everyone ON managed_exposures TO PUBLIC USING (true) WITH CHECK (true);
-    CREATE POLICY everyone ON managed_rewards TO PUBLIC USING (true) WITH CHECK (true);
-    CREATE POLICY one_organization ON managed_exposures AS RESTRICTIVE FOR SELECT TO levered_reader
-        USING (organization_id = (SELECT levered_organization()));
-    CREATE POLICY one_organization ON managed_rewards AS RESTRICTIVE FOR SELECT TO levered_reader
-        USING (organization_id = (SELECT levered_organization()));
-END
-$$;
-"""
-DROP = """
-DROP POLICY IF EXISTS one_organization ON managed_exposures;
-DROP POLICY IF EXISTS one_organization ON managed_rewards;
-DROP POLICY IF EXISTS everyone ON managed_exposures;
-DROP POLICY IF EXISTS everyone ON managed_rewards;
-ALTER TABLE managed_exposures DISABLE ROW LEVEL SECURITY;
-ALTER TABLE managed_rewards DISABLE ROW LEVEL SECURITY;
-DROP FUNCTION levered_organization();
-DROP FUNCTION levered_sign(bigint);
-DROP TABLE managed_reader_secret;
-DO $$
-BEGIN
-    REVOKE ALL ON managed_exposures, managed_rewards FROM levered_reader;
-EXCEPTION WHEN undefined_object OR insufficient_privilege THEN NULL;
-END
-$$;
-"""
+from warehouse.connectors import reader_role
 
 
 def on_postgres(sql):
@@ -96,4 +13,6 @@ def on_postgres(sql):
 
 class Migration(migrations.Migration):
     dependencies = [("warehouse", "0001_initial")]
-    operations = [migrations.RunPython(on_postgres(CREATE), on_postgres(DROP), elidable=False)]
+    operations = [
+        migrations.RunPython(on_postgres(reader_role.CREATE), on_postgres(reader_role.DROP), elidable=False)
+    ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from levered_site.errors import InvalidRequest, Issue, NotFound
+from levered_site.errors import Conflict, InvalidRequest, Issue, NotFound
 from levered_site.organizations.models import Organization
 from warehouse.mapping import read_source_mapping
 from warehouse.models import AssignmentSource
@@ -72,7 +72,7 @@ def source_in_use(organization: Organization, linked: AssignmentSource | None) -
         return linked
     source = active_source(organization)
     if source is None:
-        raise InvalidRequest("There is no assignment source; configure one to train again.")
+        raise Conflict("There is no assignment source; configure one to train again.")
     return source
 
 

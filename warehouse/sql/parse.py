@@ -3,6 +3,7 @@
 What passes is a tree. What runs is that tree, rendered again, so nothing runs that was not understood here.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 
@@ -13,6 +14,8 @@ from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.tokenizer_core import Token, TokenType
 
 from levered_site.errors import InvalidRequest, Issue
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of what we then refuse with a reason
 
 START_DATE = "start_date"
 MAX_CHARACTERS = 20_000

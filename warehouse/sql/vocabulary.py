@@ -21,7 +21,7 @@ _SYNTAX = _words(
     AtTimeZone And Or Not Neg In Between Is Like ILike Glob RegexpLike RegexpILike SimilarTo EQ NEQ GT GTE LT LTE
     NullSafeEQ NullSafeNEQ Add Sub Mul Div IntDiv Mod BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift
     BitwiseRightShift DPipe All Any Exists Case If JSONPath JSONPathRoot JSONPathKey JSONPathSubscript
-    JSONPathSlice JSONPathWildcard Cube Rollup GroupingSets IgnoreNulls RespectNulls RawString Xor
+    JSONPathSlice JSONPathWildcard Cube Rollup GroupingSets IgnoreNulls RespectNulls RawString Xor Kwarg
     """
 )
 _FUNCTIONS = _words(
@@ -39,12 +39,14 @@ _FUNCTIONS = _words(
     TsOrDsToDate TsOrDsToTimestamp TsOrDsToTime TsOrDsDiff TimeStrToTime TimestampFromParts DateFromParts ToChar
     DateBin MakeInterval
     JSONExtract JSONExtractScalar JSONBExtract JSONBExtractScalar JSONArray JSONObject JSONType ParseJSON JSONFormat
-    JSONBContains JSONBExists ArrayContainsAll Typeof
+    JSONBContains JSONBExists JSONBContainsTopKey JSONBContainsAnyTopKeys JSONBContainsAllTopKeys
+    ArrayContainsAll Typeof
     """
 )
 # Functions that the parser has no class for, as both databases call them.
 _BY_NAME = _words(
     """
+    date time datetime
     julianday strftime unixepoch printf format ifnull iif instr total typeof quote json json_valid json_type json_quote
     json_array_length json_extract json_array json_object json_group_array json_group_object substr ltrim rtrim btrim
     age to_timestamp to_date date_part isfinite make_date make_timestamptz make_interval position
