@@ -33,8 +33,11 @@ class Tenant:
         """A client with a key of every scope."""
         return client_with(self.secret)
 
+    def key(self, *scopes: str) -> str:
+        return create_api_key(self.organization, name="test", scopes=scopes)[1]
+
     def with_scopes(self, *scopes: str) -> APIClient:
-        return client_with(create_api_key(self.organization, name="test", scopes=scopes)[1])
+        return client_with(self.key(*scopes))
 
     def user(self, role: Role = Role.ADMIN) -> User:
         user, created = User.objects.get_or_create(email=f"{role}@{self.organization.name.lower()}.example")
