@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from optimizations.config import Config
-from optimizations.models import Optimization, Readout
-from optimizations.services.lifecycle import active_model
+from optimizations.models import HoldoutRegime, Optimization, Readout
 from optimizations.services.measured import (
     arm_total,
     lift_of_arms,
@@ -18,6 +17,7 @@ from optimizations.services.measured import (
 )
 from optimizations.services.observations import Table, config_of
 from optimizations.services.regimes import regimes_of
+from optimizations.states import ModelStatus
 from warehouse.services.observations import ArmDay
 
 
@@ -28,17 +28,17 @@ def results(optimization: Optimization, *, start: dt.date | None = None, end: dt
         start, end: restrict the observed numbers (not the model's) to these UTC days, both included.
     """
     config = config_of(optimization)
-    model = active_model(optimization)
-    read = Readout.objects.filter(model=model).first() if model else None
+    read = _latest(optimization)
     conclusions: dict[str, Any] = read.conclusions if read else {}
     table = (Table.from_bytes(bytes(read.table)) if read else _empty(config)).within(start, end)
     arms = _arms(read, start, end)
+    regimes = regimes_of(optimization)
     return {
         "model_version": read.version if read else None,
         "computed_at": read.computed_at if read else None,
         "primary_metric_vs_holdout": _versus_holdout(optimization, config, arms),
-        "sample_ratio": sample_ratio_of(arms, [r.percentage for r in regimes_of(optimization)]),
-        "holdout_regimes": _regimes(optimization, arms),
+        "sample_ratio": sample_ratio_of(arms, [r.percentage for r in regimes]),
+        "holdout_regimes": _regimes(regimes, arms),
         "stats": _stats(conclusions),
         "baseline_check": conclusions.get("baseline_check"),
         "variants": _variants(config, table, conclusions),
@@ -53,8 +53,7 @@ def results(optimization: Optimization, *, start: dt.date | None = None, end: dt
 
 def arms_of(optimization: Optimization, *, start: dt.date | None = None, end: dt.date | None = None) -> list[ArmDay]:
     """Users and their rewards per day, regime and arm, as of the latest training."""
-    model = active_model(optimization)
-    return _arms(Readout.objects.filter(model=model).first() if model else None, start, end)
+    return _arms(_latest(optimization), start, end)
 
 
 def lift_by_day(optimization: Optimization) -> list[dict[str, Any]]:
@@ -66,6 +65,12 @@ def lift_by_day(optimization: Optimization) -> list[dict[str, Any]]:
         lift = lift_of_arms([a for a in arms if a.day <= day], reward_type=config.reward_type)
         points.append({"date": day, "lift_percent": lift.lift_percent, "lift_ci": pair(lift.lift_ci)})
     return points
+
+
+def _latest(optimization: Optimization) -> Readout | None:
+    """What the latest training of the optimization's model concluded."""
+    readouts = Readout.objects.filter(model__optimization=optimization)
+    return readouts.exclude(model__status=ModelStatus.ARCHIVED).first()
 
 
 def read_arms_of(read: Readout) -> list[ArmDay]:
@@ -96,9 +101,8 @@ def _versus_holdout(optimization: Optimization, config: Config, arms: list[ArmDa
     }
 
 
-def _regimes(optimization: Optimization, arms: list[ArmDay]) -> list[dict[str, Any]]:
+def _regimes(regimes: list[HoldoutRegime], arms: list[ArmDay]) -> list[dict[str, Any]]:
     """The holdout's history, with the users whose windows have closed."""
-    regimes = regimes_of(optimization)
     ends = [regime.started_at for regime in regimes[1:]]
     return [
         {
