@@ -1,6 +1,7 @@
 """Misconfiguration stops the start-up with an id and a hint."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
@@ -44,3 +45,30 @@ def hosts_are_named(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage
             )
         ]
     return []
+
+
+@checks.register(checks.Tags.security)
+def issuer_is_safe(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Whoever can answer in the issuer's place can sign in as anybody."""
+    if not settings.OIDC_ISSUER:
+        return []
+    messages: list[checks.CheckMessage] = []
+    address = urlsplit(settings.OIDC_ISSUER)
+    local = address.hostname in {"localhost", "127.0.0.1", "::1"}
+    if address.scheme != "https" and not (address.scheme == "http" and local):
+        messages.append(
+            checks.Error(
+                "LEVERED_OIDC_ISSUER is not an https:// address.",
+                hint="Its keys would be read over a connection that anybody on the way can change.",
+                id="levered.E002",
+            )
+        )
+    if not settings.OIDC_AUDIENCE and not settings.OIDC_AUTHORIZED_PARTIES:
+        messages.append(
+            checks.Warning(
+                "Tokens that the issuer made for other applications are taken as well.",
+                hint="Set LEVERED_OIDC_AUDIENCE or LEVERED_OIDC_AUTHORIZED_PARTIES.",
+                id="levered.W003",
+            )
+        )
+    return messages

@@ -128,6 +128,7 @@ RATE_LIMITS = {
     "api": env.rate("LEVERED_RATE_LIMIT_API", "100/m"),
     "serve": env.rate("LEVERED_RATE_LIMIT_SERVE", "300/m"),
     "ingest": env.rate("LEVERED_RATE_LIMIT_INGEST", "6000/m"),
+    "login": env.rate("LEVERED_RATE_LIMIT_LOGIN", "10/m"),
 }
 # LocMem counts exactly in one process; levered_site.checks refuses it for several
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
@@ -170,6 +171,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# tokens of this issuer are taken, wherever an API key is
+OIDC_ISSUER = env.text("LEVERED_OIDC_ISSUER").rstrip("/")
+OIDC_AUDIENCE = env.words("LEVERED_OIDC_AUDIENCE", [])
+OIDC_AUTHORIZED_PARTIES = env.words("LEVERED_OIDC_AUTHORIZED_PARTIES", [])
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"

@@ -8,6 +8,8 @@ from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from levered_site.health import healthz, readyz
+from levered_site.login import limited
+from levered_site.mcp.views import McpView, protected_resource
 
 
 @csrf_exempt
@@ -29,8 +31,12 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("api/v2/", include(api)),
     re_path(r"^api/", no_such_path),
+    path("mcp", McpView.as_view(), name="mcp"),
+    path(".well-known/oauth-protected-resource", protected_resource),
+    path(".well-known/oauth-protected-resource/mcp", protected_resource, name="protected-resource"),
+    path("admin/login/", limited(admin.site.login)),  # the admin's own door, in front of its URL map
     path("admin/", admin.site.urls),
-    path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login", limited(auth.LoginView.as_view(redirect_authenticated_user=True)), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),
     path("", include("optimizations.dashboard.urls")),
 ]

@@ -33,8 +33,11 @@ class Tenant:
         """A client with a key of every scope."""
         return client_with(self.secret)
 
+    def key(self, *scopes: str) -> str:
+        return create_api_key(self.organization, name="test", scopes=scopes)[1]
+
     def with_scopes(self, *scopes: str) -> APIClient:
-        return client_with(create_api_key(self.organization, name="test", scopes=scopes)[1])
+        return client_with(self.key(*scopes))
 
     def user(self, role: Role = Role.ADMIN) -> User:
         user, created = User.objects.get_or_create(email=f"{role}@{self.organization.name.lower()}.example")
@@ -102,6 +105,18 @@ def _managed_warehouse_sees_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ManagedPostgres, "session", staticmethod(shared_session))
     monkeypatch.setattr(ManagedSqlite, "connect", staticmethod(dirty_connection))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A browser's last connection to the live server may still hold a session: PostgreSQL drops no database in use."""
+    yield
+    if database.vendor == "postgresql":
+        with django_db_blocker.unblock(), database.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture(autouse=True)

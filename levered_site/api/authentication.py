@@ -7,6 +7,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
+from levered_site.api.oidc import principal_of_token
 from levered_site.organizations import keys
 from levered_site.organizations.models import Organization, User
 from levered_site.organizations.principals import Principal
@@ -30,8 +31,8 @@ def principal_of_key(token: str) -> Principal | None:
     return Principal.of_key(key) if key else None
 
 
-# Each reads a bearer token and answers None when the token is not its own. OIDC tokens enter here as a second reader.
-TOKEN_READERS: list[Callable[[str], Principal | None]] = [principal_of_key]
+# Each reads a bearer token and answers None when the token is not its own, or not valid.
+TOKEN_READERS: list[Callable[[str], Principal | None]] = [principal_of_key, principal_of_token]
 
 
 def bearer_token(request: Request) -> str | None:

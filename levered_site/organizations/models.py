@@ -89,6 +89,39 @@ class Membership(models.Model):
         return f"{self.user} in {self.organization} ({self.role})"
 
 
+class _External(models.Model):
+    """Whom an identity provider means by an id. Two issuers may use the same id for different people."""
+
+    issuer = models.CharField(max_length=255)
+    external_id = models.CharField(max_length=255)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+
+
+class ExternalUser(_External):
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="external_ids")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["issuer", "external_id"], name="one_user_per_external_id")]
+
+    def __str__(self) -> str:
+        return f"{self.external_id} of {self.issuer}"
+
+
+class ExternalOrganization(_External):
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="external_ids")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "external_id"], name="one_organization_per_external_id")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.external_id} of {self.issuer}"
+
+
 class Scope(models.TextChoices):
     INGEST = "ingest", "Send events"
     READ = "read", "Read everything"

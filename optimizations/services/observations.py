@@ -2,7 +2,7 @@
 
 import datetime as dt
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bandits.assignment import holdout_limit
 from bandits.likelihood import Reward
+from bandits.maturity import DelayCurve
 from bandits.observations import Observations
 from optimizations.config import UNKNOWN, Config, read_config
 from optimizations.models import Optimization
@@ -18,8 +19,6 @@ from optimizations.services.regimes import regimes_of
 from warehouse.models import Metric
 from warehouse.services.observations import ArmDay, Cell, ReadSpec, read_arms, read_cells, read_delays
 from warehouse.services.sources import source_in_use
-
-MIN_DELAYS = 100  # matured conversions before their delays say how complete a young exposure is
 
 
 @dataclass(frozen=True)
@@ -111,37 +110,17 @@ def read_evidence(optimization: Optimization, config: Config, *, now: dt.datetim
     read = (source, optimization.reward_metric, spec)
     cells = read_cells(*read, now=now)
     young = any(c.age_hours is not None for c in cells)
-    completeness = Completeness(read_delays(*read, now=now) if young else [])
+    curve = DelayCurve.of(read_delays(*read, now=now) if young else [])
     known, unknown = _decode(config, cells)
     reward = reward_of(optimization.reward_metric, config.reward_type)
     return Evidence(
         table=_table(config, known),
-        learnable=_observations(config, known, completeness, reward, capped=True),
-        reported=_observations(config, known, completeness, reward, capped=False),
+        learnable=_observations(config, known, curve, reward, capped=True),
+        reported=_observations(config, known, curve, reward, capped=False),
         arms=read_arms(*read, now=now),
         unknown=unknown,
         reward=reward,
     )
-
-
-class Completeness:
-    """F(age): the share of an exposure's conversions that arrive within its age (Learning, 1.1).
-
-    Args:
-        delays: matured conversions per whole hour from exposure to reward.
-    """
-
-    def __init__(self, delays: Sequence[int]) -> None:
-        total = sum(delays)
-        self._share: NDArray[np.float64] | None = None
-        if total >= MIN_DELAYS:
-            cumulative = np.concatenate([[0.0], np.cumsum(delays) / total])
-            self._share = (cumulative[:-1] + cumulative[1:]) / 2  # ages are spread over their hour
-
-    def at(self, age_hours: int | None) -> float:
-        if age_hours is None or self._share is None or age_hours >= len(self._share):
-            return 1.0
-        return float(self._share[age_hours])
 
 
 _Known = tuple[int, tuple[int, ...], Cell]
@@ -191,14 +170,14 @@ def _table(config: Config, known: list[_Known]) -> Table:
 
 
 def _observations(
-    config: Config, known: list[_Known], completeness: Completeness, reward: Reward, *, capped: bool
+    config: Config, known: list[_Known], curve: DelayCurve, reward: Reward, *, capped: bool
 ) -> Observations:
     def row(
         variant: int, context: tuple[int, ...], cell: Cell
     ) -> tuple[int, tuple[int, ...], int, float, float, float]:
         total = cell.capped_total if capped else cell.total
         squares = cell.capped_total_squares if capped else cell.total_squares
-        n = cell.n * completeness.at(cell.age_hours)
+        n = cell.n * _matured(curve, cell.age_hours)
         if reward == "bool":
             n = max(n, total)  # more early conversions than expected are still at most one per exposure
         return variant, context, cell.day.toordinal(), n, total, squares
@@ -206,3 +185,8 @@ def _observations(
     columns = _merged(config, (row(*k) for k in known))
     columns["period"] = columns.pop("day")
     return Observations(**columns)
+
+
+def _matured(curve: DelayCurve, age_hours: int | None) -> float:
+    """The share of its conversions that an exposure has had time for; ages are spread over their hour."""
+    return 1.0 if age_hours is None else float(curve.matured(age_hours + 0.5))

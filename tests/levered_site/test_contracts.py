@@ -29,6 +29,7 @@ def test_the_house_stands() -> None:
     ("file", "planted", "contract"),
     [
         ("warehouse/services/planted.py", "from optimizations import config", "The house"),
+        ("optimizations/services/planted.py", "from levered_site.mcp import explain", "The house"),
         ("levered_site/organizations/planted.py", "from levered_site.api import views", "The house"),
         ("optimizations/services/planted.py", "from optimizations.api import urls", "Inside optimizations"),
         ("warehouse/models.py", "from warehouse.services import events", "Inside warehouse"),
