@@ -66,6 +66,7 @@ class StratifiedLift:
     """Lift in percent, pooled within strata; None where it cannot be had, `reason` says why.
 
     `sequence` and `sequence_p` may be looked at any number of times; `lift_ci` and `p_value` once, at a planned end.
+    `error` is the standard error of the log of the ratio (`is_log`) or of the ratio itself.
     """
 
     lift_percent: float | None
@@ -75,6 +76,8 @@ class StratifiedLift:
     sequence_p: float | None
     strata: int
     reason: str | None
+    error: float | None = None
+    is_log: bool = False
 
 
 def measured_lift(holdout: ArmStatistics, model: ArmStatistics, *, reward: Reward) -> MeasuredLift:
@@ -139,6 +142,8 @@ def stratified_lift(
         sequence_p=always_valid_p(center / error, information, planned),
         strata=len(both),
         reason=None,
+        error=error,
+        is_log=reward == "bool",
     )
 
 

@@ -37,6 +37,9 @@ class Optimization(models.Model):
     updated_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when a guardrail serves the baseline to everyone."
+    )
     serving_revision = models.BigIntegerField(
         default=0, editable=False, help_text="The publication that last changed what is served."
     )
@@ -80,23 +83,59 @@ class ServingRevision(models.Model):
 
 
 class Guardrail(models.Model):
-    """A metric that must not move against `direction` by more than `margin_percent`."""
+    """A metric that must not move against `direction` by more than `margin_percent`, and how it stood last."""
 
     class Direction(models.TextChoices):
         INCREASE = "increase", "must not fall"
         DECREASE = "decrease", "must not rise"
+
+    class OnViolation(models.TextChoices):
+        NOTIFY = "notify", "Notify"
+        PAUSE = "pause", "Notify and serve the baseline to everyone"
+
+    class State(models.TextChoices):
+        OK = "ok", "OK"
+        VIOLATED = "violated", "Violated"
+        PENDING = "pending", "Pending"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     optimization = models.ForeignKey(Optimization, on_delete=models.CASCADE, related_name="guardrails")
     metric = models.ForeignKey(Metric, on_delete=models.PROTECT, related_name="guardrails")
     direction = models.CharField(max_length=10, choices=Direction.choices)
     margin_percent = models.FloatField()
+    on_violation = models.CharField(max_length=10, choices=OnViolation.choices, default=OnViolation.NOTIFY)
+    status = models.CharField(max_length=10, choices=State.choices, default=State.PENDING, editable=False)
+    reason = models.CharField(max_length=1000, blank=True, default="", editable=False)
+    arms = models.JSONField(default=list, editable=False, help_text="As in Readout, of this guardrail's metric.")
+    evaluated_at = models.DateTimeField(null=True, blank=True, editable=False)
+    violated_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When it last became so.")
 
     class Meta:
         ordering = ["pk"]
 
     def __str__(self) -> str:
         return f"{self.metric} {self.get_direction_display()} by more than {self.margin_percent} %"
+
+
+class AuditEntry(models.Model):
+    """What happened to an optimization that somebody will ask about later."""
+
+    class Event(models.TextChoices):
+        GUARDRAIL_VIOLATED = "guardrail_violated", "A guardrail was violated"
+        PAUSED = "paused", "Paused: the baseline is served to everyone"
+        RESUMED = "resumed", "Resumed"
+        HOLDOUT_CHANGED = "holdout_changed", "The holdout was changed"
+
+    optimization = models.ForeignKey(Optimization, on_delete=models.CASCADE, related_name="audit_entries")
+    event = models.CharField(max_length=30, choices=Event.choices)
+    detail = models.JSONField(default=dict)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_event_display()} ({self.at:%Y-%m-%d %H:%M})"
 
 
 class BanditModel(models.Model):

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from optimizations.api import ingest, models, optimizations, progress, results
+from optimizations.api import guardrails, ingest, models, optimizations, progress, results
 from optimizations.api.serve import best_variant, serve
 
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("optimizations/<uuid:optimization_id>/model", models.NewModelView.as_view(), name="new-model"),
     path("optimizations/<uuid:optimization_id>/results", results.ResultsView.as_view(), name="results"),
     path("optimizations/<uuid:optimization_id>/progress", progress.ProgressView.as_view(), name="progress"),
+    path("optimizations/<uuid:optimization_id>/guardrails", guardrails.GuardrailsView.as_view(), name="guardrails"),
+    path("optimizations/<uuid:optimization_id>/resume", guardrails.ResumeView.as_view(), name="resume"),
     path("optimizations/<uuid:optimization_id>/lift-history", progress.LiftHistoryView.as_view(), name="lift-history"),
     path("optimizations/<uuid:optimization_id>/observations", progress.ObservationsView.as_view(), name="observations"),
     path("models", models.ModelListView.as_view(), name="models"),

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from optimizations.models import Optimization, Readout
-from optimizations.services.lifecycle import active_model
+from optimizations.models import Optimization
 from optimizations.services.observations import Table, config_of
+from optimizations.services.results import latest_readout
 
 
 def observed_cells(
@@ -15,8 +15,7 @@ def observed_cells(
 ) -> dict[str, Any]:
     """Cells (day, variant, context) in the order of the days, as of the latest training; none before the first."""
     config = config_of(optimization)
-    model = active_model(optimization)
-    read = Readout.objects.filter(model=model).first() if model else None
+    read = latest_readout(optimization)
     page: list[dict[str, Any]] = []
     total = 0
     if read is not None:

@@ -63,7 +63,7 @@ def summarize(config: Config, evidence: Evidence, conclusions: dict[str, Any]) -
 
     `lift_ci` is the measured lift's interval, and null while the lift is a modeled one.
     """
-    measured = lift_of_arms(evidence.arms, reward_type=config.reward_type)
+    measured = lift_of_arms(evidence.arms, reward=evidence.reward)
     modeled = conclusions["policy_lift"]
     lift = measured.lift_percent if measured.lift_ci else (modeled["mean"] if modeled else None)
     return {

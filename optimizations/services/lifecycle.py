@@ -12,7 +12,7 @@ from django.utils import timezone
 from levered_site.errors import Conflict, InvalidRequest, Issue, NotFound
 from levered_site.organizations.models import Organization, User
 from optimizations.config import validate_config, warnings_of
-from optimizations.models import BanditModel, Guardrail, Optimization
+from optimizations.models import AuditEntry, BanditModel, Guardrail, Optimization
 from optimizations.services.publication import publish
 from optimizations.services.regimes import open_regime
 from optimizations.states import MOVES, ModelStatus, Status
@@ -106,6 +106,7 @@ def create_optimization(
                 metric=guarded[str(g["metric_id"])],
                 direction=g["direction"],
                 margin_percent=g["margin_percent"],
+                on_violation=g.get("on_violation", Guardrail.OnViolation.NOTIFY),
             )
             for g in guardrails
         )
@@ -157,6 +158,8 @@ def _change_holdout(optimization: Optimization, percentage: int) -> None:
     live = Optimization.objects.filter(pk=optimization.pk, status=Status.LIVE)
     if not live.update(holdout_percentage=percentage):
         raise Conflict(f"The optimization is {optimization.status}; only a live one has a holdout to change.")
+    detail = {"from": optimization.holdout_percentage, "to": percentage}
+    AuditEntry.objects.create(optimization=optimization, event=AuditEntry.Event.HOLDOUT_CHANGED, detail=detail)
     optimization.holdout_percentage = percentage
     open_regime(optimization, timezone.now())
     publish(optimization)
@@ -166,7 +169,8 @@ def _move(optimization: Optimization, status: str) -> None:
     """Claims the move: of two callers at once, one succeeds and the other is told where things stand."""
     old = optimization.status
     now = timezone.now()
-    moment = {"completed_at": now} if status == Status.COMPLETED else {"archived_at": now}
+    ended = "completed_at" if status == Status.COMPLETED else "archived_at"
+    moment = {ended: now, "paused_at": None}  # a pause ends with what it withheld
     claimed = status in MOVES[old] and Optimization.objects.filter(pk=optimization.pk, status=old).update(
         status=status, **moment
     )

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from optimizations.models import BanditModel, LiftSnapshot, Optimization, Readout
 from optimizations.services.measured import robust_lift
-from optimizations.services.observations import config_of
+from optimizations.services.observations import config_of, reward_of
 from optimizations.services.results import read_arms_of
 
 _NONE = {"policy": None, "ceiling": None, "measured": None, "model_version": None, "computed_at": None}
@@ -19,7 +19,8 @@ def snapshot_lift(model: BanditModel) -> LiftSnapshot | None:
     if read is None:
         return None
     optimization = model.optimization
-    measured = robust_lift(read_arms_of(read), reward_type=config_of(optimization).reward_type)
+    reward = reward_of(optimization.reward_metric, config_of(optimization).reward_type)
+    measured = robust_lift(read_arms_of(read), reward=reward)
     snapshot, _ = LiftSnapshot.objects.update_or_create(
         optimization=optimization,
         day=timezone.now().date(),

@@ -12,10 +12,10 @@ from bandits.verdict import verdict_of
 from warehouse.services.observations import ArmDay
 
 
-def lift_of_arms(arms: Sequence[ArmDay], *, reward_type: str) -> MeasuredLift:
+def lift_of_arms(arms: Sequence[ArmDay], *, reward: Reward) -> MeasuredLift:
     """The published estimate over the days of one regime, see `published_arms`."""
     arms = published_arms(arms)
-    return measured_lift(arm_total(arms, holdout=True), arm_total(arms, holdout=False), reward=reward_of(reward_type))
+    return measured_lift(arm_total(arms, holdout=True), arm_total(arms, holdout=False), reward=reward)
 
 
 def published_arms(arms: Sequence[ArmDay]) -> list[ArmDay]:
@@ -39,10 +39,6 @@ def arm_total(arms: Sequence[ArmDay], *, holdout: bool) -> ArmStatistics:
     )
 
 
-def reward_of(reward_type: str) -> Reward:
-    return "numeric" if reward_type == "numeric" else "bool"
-
-
 def strata_of(arms: Sequence[ArmDay]) -> list[tuple[ArmStatistics, ArmStatistics]]:
     """(holdout, model) per day and regime, in the order of time."""
     cells: dict[tuple[Any, int], list[ArmDay]] = defaultdict(list)
@@ -51,10 +47,10 @@ def strata_of(arms: Sequence[ArmDay]) -> list[tuple[ArmStatistics, ArmStatistics
     return [(arm_total(cells[k], holdout=True), arm_total(cells[k], holdout=False)) for k in sorted(cells)]
 
 
-def robust_lift(arms: Sequence[ArmDay], *, reward_type: str) -> dict[str, Any]:
+def robust_lift(arms: Sequence[ArmDay], *, reward: Reward) -> dict[str, Any]:
     """The lift stratified by day and regime, safe to look at every day, and the verdict it allows. In percent."""
     strata = strata_of(arms)
-    lift = stratified_lift(strata, reward=reward_of(reward_type))
+    lift = stratified_lift(strata, reward=reward)
     compared = [(held, served) for held, served in strata if held.users and served.users]
     users = sum(held.users for held, _ in compared), sum(served.users for _, served in compared)
     verdict, reason = verdict_of(lift, *users)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from optimizations.models import BanditModel, Readout
-from optimizations.services.observations import config_of
+from optimizations.services.observations import config_of, reward_of
 
 
 def model_state(model: BanditModel) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def model_state(model: BanditModel) -> dict[str, Any]:
         "status": model.current_status,
         "version": model.version,
         "trained_at": model.trained_at,
-        "link": "logit" if config.reward_type == "bool" else "identity",
+        "link": "logit" if reward_of(optimization.reward_metric, config.reward_type) == "bool" else "identity",
         "bias": model.bias,
         "variants_count": config.n_variants,
         "unknown_exposures": read.unknown_exposures if read else 0,

@@ -7,11 +7,12 @@ from typing import Any
 from django.utils import timezone
 
 from bandits.lift import ArmStatistics
+from bandits.likelihood import Reward
 from bandits.power import holdout_users_needed, rate_effect
 from bandits.sequences import sequence_factor
 from optimizations.models import Optimization
 from optimizations.services.measured import arm_total, published_arms
-from optimizations.services.observations import config_of
+from optimizations.services.observations import config_of, reward_of
 from optimizations.services.results import arms_of, results
 from warehouse.services.observations import ArmDay
 
@@ -25,7 +26,9 @@ def progress(optimization: Optimization, *, start: dt.date | None = None, end: d
     arms = arms_of(optimization, start=start, end=end)
     lead = max(shown["variants"], key=lambda v: v["weight"] or 0.0, default=None)
     leading = lead if lead and lead["weight"] is not None else None
-    days_needed, reason = _days_until_known(shown, arms, config_of(optimization).reward_type)
+    days_needed, reason = _days_until_known(
+        shown, arms, reward_of(optimization.reward_metric, config_of(optimization).reward_type)
+    )
     return {
         "model_version": shown["model_version"],
         "computed_at": shown["computed_at"],
@@ -56,7 +59,7 @@ def _days_running(optimization: Optimization, days: list[dt.date]) -> int:
     return max((ended - optimization.created_at).days, 0)
 
 
-def _days_until_known(shown: dict[str, Any], arms: list[ArmDay], reward_type: str) -> tuple[int | None, str | None]:
+def _days_until_known(shown: dict[str, Any], arms: list[ArmDay], reward: Reward) -> tuple[int | None, str | None]:
     """Days until the always-valid interval leaves zero out in four of five cases, if the model is right about the lift.
 
     None with a reason where that cannot be said; 0 when a verdict stands.
@@ -73,7 +76,7 @@ def _days_until_known(shown: dict[str, Any], arms: list[ArmDay], reward_type: st
         return None, shown["stats"]["reason"] or "The model expects no lift yet."
     if abs(lift) < MIN_LIFT_PERCENT:
         return None, "The lift that the model expects is too small to be told from chance."
-    effect = _effect(held, lift, reward_type)
+    effect = _effect(held, lift, reward)
     if not effect:
         return None, "The holdout has no conversions yet, or no variation."
     last = max(a.day for a in arms)
@@ -86,9 +89,9 @@ def _days_until_known(shown: dict[str, Any], arms: list[ArmDay], reward_type: st
     return max(math.ceil((needed - held.users) / per_day), 1), None
 
 
-def _effect(held: ArmStatistics, lift_percent: float, reward_type: str) -> float:
+def _effect(held: ArmStatistics, lift_percent: float, reward: Reward) -> float:
     """The expected lift in standard deviations of one user's reward; 0 where there is none."""
-    if reward_type == "bool":
+    if reward == "bool":
         return rate_effect(held.mean * (1.0 + lift_percent / 100.0), held.mean)
     deviation = math.sqrt(held.mean_variance("numeric") * held.users)
     return abs(held.mean) * lift_percent / 100.0 / deviation if deviation else 0.0

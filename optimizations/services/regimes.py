@@ -18,5 +18,10 @@ def open_regime(optimization: Optimization, now: dt.datetime) -> None:
         regime.save()
 
 
+def held_out_now(optimization: Optimization) -> int:
+    """The share that gets the baseline: everybody while the optimization is paused."""
+    return 100 if optimization.paused_at else optimization.holdout_percentage
+
+
 def _current(optimization: Optimization, started_at: dt.datetime) -> HoldoutRegime:
-    return HoldoutRegime(optimization=optimization, percentage=optimization.holdout_percentage, started_at=started_at)
+    return HoldoutRegime(optimization=optimization, percentage=held_out_now(optimization), started_at=started_at)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bandits.likelihood import Reward
 from optimizations.config import Config
 from optimizations.models import HoldoutRegime, Optimization, Readout
 from optimizations.services.measured import (
@@ -15,7 +16,7 @@ from optimizations.services.measured import (
     robust_lift,
     sample_ratio_of,
 )
-from optimizations.services.observations import Table, config_of
+from optimizations.services.observations import Table, config_of, reward_of
 from optimizations.services.regimes import regimes_of
 from optimizations.states import ModelStatus
 from warehouse.services.observations import ArmDay
@@ -28,15 +29,16 @@ def results(optimization: Optimization, *, start: dt.date | None = None, end: dt
         start, end: restrict the observed numbers (not the model's) to these UTC days, both included.
     """
     config = config_of(optimization)
-    read = _latest(optimization)
+    read = latest_readout(optimization)
     conclusions: dict[str, Any] = read.conclusions if read else {}
     table = (Table.from_bytes(bytes(read.table)) if read else _empty(config)).within(start, end)
-    arms = _arms(read, start, end)
-    regimes = regimes_of(optimization)
+    arms, regimes = _arms(read, start, end), regimes_of(optimization)
     return {
         "model_version": read.version if read else None,
         "computed_at": read.computed_at if read else None,
-        "primary_metric_vs_holdout": _versus_holdout(optimization, config, arms),
+        "primary_metric_vs_holdout": _versus_holdout(
+            optimization, reward_of(optimization.reward_metric, config.reward_type), arms
+        ),
         "sample_ratio": sample_ratio_of(arms, [r.percentage for r in regimes]),
         "holdout_regimes": _regimes(regimes, arms),
         "stats": _stats(conclusions),
@@ -53,24 +55,24 @@ def results(optimization: Optimization, *, start: dt.date | None = None, end: dt
 
 def arms_of(optimization: Optimization, *, start: dt.date | None = None, end: dt.date | None = None) -> list[ArmDay]:
     """Users and their rewards per day, regime and arm, as of the latest training."""
-    return _arms(_latest(optimization), start, end)
+    return _arms(latest_readout(optimization), start, end)
+
+
+def latest_readout(optimization: Optimization) -> Readout | None:
+    """What every number rests on, without the posterior; None before the first training."""
+    found = Readout.objects.filter(model__optimization=optimization).exclude(model__status=ModelStatus.ARCHIVED)
+    return found.defer("blob").first()
 
 
 def lift_by_day(optimization: Optimization) -> list[dict[str, Any]]:
     """The measured lift as it stood at the end of each day: date, lift_percent, lift_ci."""
-    config = config_of(optimization)
+    reward = reward_of(optimization.reward_metric, config_of(optimization).reward_type)
     arms = arms_of(optimization)
     points = []
     for day in sorted({a.day for a in arms}):
-        lift = lift_of_arms([a for a in arms if a.day <= day], reward_type=config.reward_type)
+        lift = lift_of_arms([a for a in arms if a.day <= day], reward=reward)
         points.append({"date": day, "lift_percent": lift.lift_percent, "lift_ci": pair(lift.lift_ci)})
     return points
-
-
-def _latest(optimization: Optimization) -> Readout | None:
-    """What the latest training of the optimization's model concluded."""
-    readouts = Readout.objects.filter(model__optimization=optimization)
-    return readouts.exclude(model__status=ModelStatus.ARCHIVED).first()
 
 
 def read_arms_of(read: Readout) -> list[ArmDay]:
@@ -82,10 +84,10 @@ def _arms(read: Readout | None, start: dt.date | None, end: dt.date | None) -> l
     return [a for a in arms if (start is None or a.day >= start) and (end is None or a.day <= end)]
 
 
-def _versus_holdout(optimization: Optimization, config: Config, arms: list[ArmDay]) -> dict[str, Any]:
+def _versus_holdout(optimization: Optimization, reward: Reward, arms: list[ArmDay]) -> dict[str, Any]:
     """The documented fields are the published estimate, of one regime; `robust` compares within days and regimes."""
     pooled = published_arms(arms)
-    lift = lift_of_arms(pooled, reward_type=config.reward_type)
+    lift = lift_of_arms(pooled, reward=reward)
     return {
         "metric_name": optimization.reward_metric.name,
         "holdout_rate": lift.holdout_rate,
@@ -97,7 +99,7 @@ def _versus_holdout(optimization: Optimization, config: Config, arms: list[ArmDa
         "p_value": lift.p_value,
         "reason": lift.reason,
         "regime": pooled[0].regime if pooled else None,
-        "robust": robust_lift(arms, reward_type=config.reward_type),
+        "robust": robust_lift(arms, reward=reward),
     }
 
 

@@ -13,7 +13,7 @@ from tests.conftest import Tenant
 from tests.factories import CONFIG, add_exposures, make_optimization
 
 pytestmark = pytest.mark.django_db
-PATHS = ["progress", "observations", "results", "lift-history"]
+PATHS = ["progress", "observations", "results", "lift-history", "guardrails"]
 
 
 def get(tenant: Tenant, optimization: Optimization, path: str) -> Any:
