@@ -41,7 +41,54 @@ def conclude(config: Config, read: Readout) -> dict[str, Any]:
             {"factor": contexts[f], "mean": _number(mean), "lo": _number(lo), "hi": _number(hi)}
             for f, mean, lo, hi in read.context_importance
         ],
+        "levels": _levels(config, read),
+        "interactions": _interactions(config, read),
+        "contexts": [
+            {
+                "context": list(cell.context),
+                "weight": _number(cell.weight),
+                "best": int(cell.best),
+                "expected_reward": interval(cell.mean),
+                "prob_best": _number(cell.prob_best),
+                "lift": interval(cell.lift, 100),
+                "regret": interval(cell.regret),
+            }
+            for cell in read.contexts
+        ],
+        "personalization": interval(read.personalization),
+        "context_coverage": _number(read.context_coverage),
     }
+
+
+def _levels(config: Config, read: Readout) -> list[dict[str, Any]]:
+    """Per design factor its levels' effects (link scale) and mean rewards, and what its best level is worth."""
+    return [
+        {
+            "factor": factor.name,
+            "range": interval(width),
+            "levels": [
+                {"level": factor.levels[row.level], "effect": interval(row.effect), "reward": interval(row.reward)}
+                for row in rows
+            ],
+        }
+        for factor, rows, width in zip(config.design, read.levels, read.ranges, strict=True)
+    ]
+
+
+def _interactions(config: Config, read: Readout) -> list[dict[str, Any]]:
+    """Per pair of design factors its share of the variance, and tables of levels by levels."""
+    shares = {members: (mean, q1, q3) for members, mean, q1, q3 in read.pair_importance}
+    return [
+        {
+            "factors": [config.design[f].name for f in pair.factors],
+            "share": dict(zip(("mean", "q1", "q3"), map(_number, shares[pair.factors]), strict=True)),
+            "effect": [_list(row) for row in pair.mean],
+            "sd": [_list(row) for row in pair.sd],
+            "flagged": pair.flagged.tolist(),
+            "synergy": [_list(row) for row in pair.synergy],
+        }
+        for pair in read.interactions
+    ]
 
 
 def lift_of_arms(arms: list[ArmDay], *, reward_type: str) -> MeasuredLift:

@@ -49,6 +49,46 @@ def lift_by_day(optimization: Optimization) -> list[dict[str, Any]]:
     return points
 
 
+def learned(optimization: Optimization) -> dict[str, Any]:
+    """What the latest training says about factors and segments; empty lists before the first.
+
+    Rewards are on the reward scale, lifts in percent. `levels` and `interactions` also hold effects on the link scale:
+    log-odds of a `bool` reward, the reward itself of a `numeric` one. In a segment's `context`, None stands for a level
+    that is unknown or was not sent.
+    """
+    config = config_of(optimization)
+    model = active_model(optimization)
+    read = Readout.objects.filter(model=model).only("version", "computed_at", "conclusions").first() if model else None
+    conclusions: dict[str, Any] = read.conclusions if read else {}
+    best, means = conclusions.get("best"), conclusions.get("mean")
+    return {
+        "model_version": read.version if read else None,
+        "computed_at": read.computed_at if read else None,
+        "factor_importance": conclusions.get("factor_importance", []),
+        "interaction_importance": conclusions.get("interaction_importance"),
+        "context_importance": conclusions.get("context_importance", []),
+        "levels": conclusions.get("levels", []),
+        "interactions": conclusions.get("interactions", []),
+        "best": _named(config, best),
+        "best_reward": means[best] if means else None,
+        "contexts": [_segment(config, cell) for cell in conclusions.get("contexts", [])] if config.context else [],
+        "personalization": conclusions.get("personalization"),
+        "context_coverage": conclusions.get("context_coverage"),
+    }
+
+
+def _named(config: Config, variant: int | None) -> dict[str, Any] | None:
+    if variant is None:
+        return None
+    return {"number": variant + 1, "variant_key": config.key(variant), "variant": config.props(variant)}
+
+
+def _segment(config: Config, cell: dict[str, Any]) -> dict[str, Any]:
+    codes = zip(config.context, cell["context"], strict=True)
+    context = {factor.name: factor.levels[code] if code >= 0 else None for factor, code in codes}
+    return cell | {"context": context, "best": _named(config, cell["best"])}
+
+
 def _arms(read: Readout | None, start: dt.date | None, end: dt.date | None) -> list[ArmDay]:
     arms = [ArmDay(dt.date.fromisoformat(day), *rest) for day, *rest in (read.arms if read else [])]
     return [a for a in arms if (start is None or a.day >= start) and (end is None or a.day <= end)]
