@@ -19,12 +19,16 @@ def insights(config: Config, read: Readout, table: Table) -> dict[str, Any]:
 
     Returns:
         levels: per factor and level its effect and mean reward, and the range between the best and the worst level.
-        interactions: per pair of factors, its levels' cells.
+        interactions: per pair of factors its share of the variance and its levels' cells, in C order.
         contexts: per context cell its own best variant; `regret` is what the overall best one would cost there.
         personalization: gain in reward from serving each context its own best variant.
         context_coverage: share of the traffic in the listed contexts.
     """
     exposures = np.bincount(table.variant, table.n, len(config.allowed)).reshape(config.shape)
+    shares = {
+        members: {"mean": number(mean), "q1": number(q1), "q3": number(q3)}
+        for members, mean, q1, q3 in read.pair_importance
+    }
     return {
         "levels": [
             {
@@ -41,7 +45,9 @@ def insights(config: Config, read: Readout, table: Table) -> dict[str, Any]:
             }
             for factor, rows, spread in zip(config.design, read.levels, read.ranges, strict=True)
         ],
-        "interactions": [_interaction(config, pair, exposures) for pair in read.interactions],
+        "interactions": [
+            _interaction(config, pair, exposures) | {"share": shares.get(pair.factors)} for pair in read.interactions
+        ],
         "contexts": [_context(config, row) for row in read.contexts],
         "personalization": interval(read.personalization),
         "context_coverage": number(read.context_coverage),
@@ -78,16 +84,16 @@ def _context(config: Config, row: ContextReadout) -> dict[str, Any]:
     return {
         "context": {factor.name: factor.levels[code] if code >= 0 else None for factor, code in codes},
         "traffic_share": number(row.weight),
-        "best_variant": {
-            "number": row.best + 1,
-            "variant_key": config.key(row.best),
-            "variant": config.props(row.best),
-        },
+        "best_variant": named_variant(config, row.best),
         "expected_reward": interval(row.mean),
         "prob_best": number(row.prob_best),
         "lift_percent": interval(row.lift, 100),
         "regret": interval(row.regret),
     }
+
+
+def named_variant(config: Config, variant: int) -> dict[str, Any]:
+    return {"number": variant + 1, "variant_key": config.key(variant), "variant": config.props(variant)}
 
 
 def interval(value: Interval | None, scale: float = 1.0) -> dict[str, float | None] | None:

@@ -8,6 +8,7 @@ import numpy as np
 from bandits.likelihood import Reward
 from optimizations.config import Config
 from optimizations.models import HoldoutRegime, Optimization, Readout
+from optimizations.services.insights import named_variant
 from optimizations.services.measured import (
     arm_total,
     lift_of_arms,
@@ -77,6 +78,29 @@ def lift_by_day(optimization: Optimization) -> list[dict[str, Any]]:
 
 def read_arms_of(read: Readout) -> list[ArmDay]:
     return [ArmDay(dt.date.fromisoformat(day), *rest) for day, *rest in read.arms]
+
+
+def learned(optimization: Optimization) -> dict[str, Any]:
+    """What the latest training says about factors and segments, see `insights`; empty lists before the first."""
+    config = config_of(optimization)
+    read = latest_readout(optimization)
+    conclusions: dict[str, Any] = read.conclusions if read else {}
+    found: dict[str, Any] = conclusions.get("insights", {})
+    best, means = conclusions.get("best"), conclusions.get("mean")
+    return {
+        "model_version": read.version if read else None,
+        "computed_at": read.computed_at if read else None,
+        "factor_importance": conclusions.get("factor_importance", []),
+        "interaction_importance": conclusions.get("interaction_importance"),
+        "context_importance": conclusions.get("context_importance", []),
+        "levels": found.get("levels", []),
+        "interactions": found.get("interactions", []),
+        "best_variant": None if best is None else named_variant(config, best),
+        "best_reward": means[best] if means else None,
+        "contexts": found.get("contexts", []) if config.context else [],
+        "personalization": found.get("personalization"),
+        "context_coverage": found.get("context_coverage"),
+    }
 
 
 def _arms(read: Readout | None, start: dt.date | None, end: dt.date | None) -> list[ArmDay]:
