@@ -117,27 +117,6 @@ class Guardrail(models.Model):
         return f"{self.metric} {self.get_direction_display()} by more than {self.margin_percent} %"
 
 
-class AuditEntry(models.Model):
-    """What happened to an optimization that somebody will ask about later."""
-
-    class Event(models.TextChoices):
-        GUARDRAIL_VIOLATED = "guardrail_violated", "A guardrail was violated"
-        PAUSED = "paused", "Paused: the baseline is served to everyone"
-        RESUMED = "resumed", "Resumed"
-        HOLDOUT_CHANGED = "holdout_changed", "The holdout was changed"
-
-    optimization = models.ForeignKey(Optimization, on_delete=models.CASCADE, related_name="audit_entries")
-    event = models.CharField(max_length=30, choices=Event.choices)
-    detail = models.JSONField(default=dict)
-    at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["-at", "-pk"]
-
-    def __str__(self) -> str:
-        return f"{self.get_event_display()} ({self.at:%Y-%m-%d %H:%M})"
-
-
 class BanditModel(models.Model):
     """The learner of one optimization. A deleted one stays, archived; a new one may take its place."""
 

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from levered_site.organizations.audited_admin import AuditedAdmin
 from warehouse.models import AssignmentSource, Connection, Exposure, Metric, Reward
 
 
@@ -20,7 +21,7 @@ class _ReadOnly(ModelAdmin):
         return False
 
 
-class _WithoutAdding(ModelAdmin):
+class _WithoutAdding(AuditedAdmin):
     """Saving means that the SELECT has run: that is the API's and the dashboard's way in."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -28,7 +29,7 @@ class _WithoutAdding(ModelAdmin):
 
 
 @admin.register(Connection)
-class ConnectionAdmin(ModelAdmin):
+class ConnectionAdmin(AuditedAdmin):
     list_display = ["organization", "provider", "created_at", "updated_at"]
     list_filter = ["provider"]
     list_select_related = ["organization"]

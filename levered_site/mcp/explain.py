@@ -80,6 +80,6 @@ def _statement(verdict: str, measured: dict[str, Any], gates: list[Gate]) -> str
         return f"{opening} {' '.join(failed)}"
     robust = measured["robust"]
     return (
-        f"{robust['reason']} Measured: {robust['lift_percent']:+.1f} % in {measured['metric_name']} against the holdout,"
-        f" {measured['optimization_users']:,} optimized and {measured['holdout_users']:,} held-out users."
+        f"{robust['reason']} Measured: {robust['lift_percent']:+.1f} % in {measured['metric_name']} against the "
+        f"holdout, {measured['optimization_users']:,} optimized and {measured['holdout_users']:,} held-out users."
     )

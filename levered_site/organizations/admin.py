@@ -7,7 +7,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from levered_site.organizations.models import ApiKey, Membership, Organization, User
+from levered_site.organizations.audited_admin import AuditedAdmin
+from levered_site.organizations.models import ApiKey, AuditEntry, Membership, Organization, User
 from levered_site.organizations.services import revoke_api_key
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class MembershipInline(TabularInline):
 
 
 @admin.register(Organization)
-class OrganizationAdmin(ModelAdmin):
+class OrganizationAdmin(AuditedAdmin):
     list_display = ["name", "public_id", "created_at"]
     search_fields = ["name", "public_id"]
     readonly_fields = ["public_id", "publishable_key", "created_at"]
@@ -31,7 +32,7 @@ class OrganizationAdmin(ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(UserBase, ModelAdmin):
+class UserAdmin(UserBase, AuditedAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -69,3 +70,23 @@ class ApiKeyAdmin(ModelAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key in queryset.select_related("organization"):
             revoke_api_key(key.organization, key_id=key.pk)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ModelAdmin):
+    """Read only, for everybody: a log that can be changed proves nothing."""
+
+    list_display = ["created_at", "organization", "actor", "door", "action", "object_name", "request_id"]
+    list_filter = ["door", "action", "organization"]
+    list_select_related = ["organization"]
+    search_fields = ["actor", "object_name", "object_id", "request_id"]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        return False

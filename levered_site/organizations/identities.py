@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
+from levered_site.organizations import audit
 from levered_site.organizations.models import (
     ExternalOrganization,
     ExternalUser,
@@ -47,12 +48,24 @@ def member(identity: Identity) -> Membership:
         .first()
     )
     if found is None:
-        found, _ = Membership.objects.get_or_create(
-            user=_user(identity), organization=_organization(identity), defaults={"role": identity.role}
-        )
+        with transaction.atomic():
+            found, new = Membership.objects.get_or_create(
+                user=_user(identity), organization=_organization(identity), defaults={"role": identity.role}
+            )
+            if new:
+                audit.record(found.organization, "member.joined", found, after={"role": found.role}, by=found.user)
     if found.role != identity.role:
-        found.role = identity.role
-        found.save(update_fields=["role"])
+        with transaction.atomic():
+            before, found.role = {"role": found.role}, identity.role
+            found.save(update_fields=["role"])
+            audit.record(
+                found.organization,
+                "member.role_changed",
+                found,
+                before=before,
+                after={"role": found.role},
+                by=found.user,
+            )
     return found
 
 

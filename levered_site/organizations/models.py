@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
 
@@ -147,3 +148,33 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class AuditEntry(models.Model):
+    """One change: who did what, through which door. Written in the transaction of the change; never changed itself.
+
+    Whoever did it is also kept as text: the entry outlives users and keys.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="audit_entries")
+    created_at = models.DateTimeField(auto_now_add=True)
+    actor = models.CharField(max_length=300)
+    actor_kind = models.CharField(max_length=10)
+    user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    api_key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="+")
+    door = models.CharField(max_length=10)
+    request_id = models.CharField(max_length=60, blank=True, default="")
+    action = models.CharField(max_length=60)
+    object_type = models.CharField(max_length=40)
+    object_id = models.CharField(max_length=60)
+    object_name = models.CharField(max_length=300)
+    before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name_plural = "audit log"
+        indexes = [models.Index(fields=["organization", "-id"], name="audit_log_by_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.action} {self.object_name}"

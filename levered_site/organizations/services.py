@@ -8,7 +8,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from levered_site.errors import InvalidRequest, Issue, NotFound
-from levered_site.organizations import keys
+from levered_site.organizations import audit, keys
 from levered_site.organizations.models import ApiKey, Membership, Organization, Role, Scope, User
 
 LAST_USED_RESOLUTION = dt.timedelta(minutes=1)
@@ -20,6 +20,7 @@ def create_organization(*, name: str, owner: User | None = None) -> Organization
         organization = Organization.objects.create(name=name)
         if owner is not None:
             Membership.objects.create(user=owner, organization=organization, role=Role.ADMIN)
+        audit.record(organization, "organization.created", organization, after={"name": name})
     return organization
 
 
@@ -37,14 +38,16 @@ def create_api_key(
     if issues:
         raise InvalidRequest.of(issues)
     new = keys.new_secret()
-    key = ApiKey.objects.create(
-        organization=organization,
-        name=name.strip(),
-        prefix=new.prefix,
-        secret_hash=new.secret_hash,
-        scopes=wanted,
-        created_by=created_by,
-    )
+    with transaction.atomic():
+        key = ApiKey.objects.create(
+            organization=organization,
+            name=name.strip(),
+            prefix=new.prefix,
+            secret_hash=new.secret_hash,
+            scopes=wanted,
+            created_by=created_by,
+        )
+        audit.record(organization, "api_key.created", key, after=audit.fields(key, "name", "prefix", "scopes"))
     return key, new.secret
 
 
@@ -54,10 +57,14 @@ def list_api_keys(organization: Organization) -> models.QuerySet[ApiKey]:
 
 def revoke_api_key(organization: Organization, *, key_id: UUID) -> ApiKey:
     """Ends a key at once. Revoking twice keeps the first moment."""
-    organization.api_keys.filter(pk=key_id, revoked_at=None).update(revoked_at=timezone.now())
-    key = organization.api_keys.filter(pk=key_id).first()
-    if key is None:
-        raise NotFound("API key not found")
+    with transaction.atomic():
+        ended = organization.api_keys.filter(pk=key_id, revoked_at=None).update(revoked_at=timezone.now())
+        key = organization.api_keys.filter(pk=key_id).first()
+        if key is None:
+            raise NotFound("API key not found")
+        if ended:
+            after = audit.fields(key, "revoked_at")
+            audit.record(organization, "api_key.revoked", key, before={"revoked_at": None}, after=after)
     return key
 
 

@@ -71,7 +71,5 @@ class ResumeView(TenantView):
     def post(self, request: TenantRequest, optimization_id: UUID) -> Response:
         """Ends the pause that a violated guardrail began: its variants are served again."""
         optimization = lifecycle.get_optimization(self.organization, optimization_id)
-        caller = request.user
-        by = caller.user.email if caller.user else f"API key {caller.api_key}"
-        pausing.resume(optimization, by=by)
+        pausing.resume(optimization)
         return Response(s.OptimizationOutput(optimization).data)

@@ -46,17 +46,4 @@ class Migration(migrations.Migration):
             name='paused_at',
             field=models.DateTimeField(blank=True, editable=False, help_text='Since when a guardrail serves the baseline to everyone.', null=True),
         ),
-        migrations.CreateModel(
-            name='AuditEntry',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event', models.CharField(choices=[('guardrail_violated', 'A guardrail was violated'), ('paused', 'Paused: the baseline is served to everyone'), ('resumed', 'Resumed'), ('holdout_changed', 'The holdout was changed')], max_length=30)),
-                ('detail', models.JSONField(default=dict)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('optimization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='audit_entries', to='optimizations.optimization')),
-            ],
-            options={
-                'ordering': ['-at', '-pk'],
-            },
-        ),
     ]

@@ -11,8 +11,9 @@ from django.utils import timezone
 from bandits.guardrail import Direction, GuardrailStatus, harm_p_value, judge
 from bandits.lift import StratifiedLift, stratified_lift
 from levered_site.errors import DomainError
+from levered_site.organizations import audit
 from levered_site.queue import enqueue
-from optimizations.models import AuditEntry, Guardrail, Optimization
+from optimizations.models import Guardrail, Optimization
 from optimizations.services.measured import arm_total, pair, published_arms, strata_of
 from optimizations.services.observations import config_of, reward_of, spec_of
 from optimizations.services.pausing import pause
@@ -75,7 +76,7 @@ def _evaluate(optimization: Optimization, guardrail: Guardrail) -> None:
 
 def _act(optimization: Optimization, guardrail: Guardrail) -> None:
     detail = {"guardrail": str(guardrail.pk), "metric": guardrail.metric.name, "reason": guardrail.reason}
-    AuditEntry.objects.create(optimization=optimization, event=AuditEntry.Event.GUARDRAIL_VIOLATED, detail=detail)
+    audit.record(optimization.organization, "guardrail.violated", guardrail, after=detail)
     if guardrail.on_violation == Guardrail.OnViolation.PAUSE:
         pause(optimization, detail=detail)
     for channel in ("mail_violation", "post_violation"):

@@ -10,9 +10,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from levered_site.errors import Conflict, InvalidRequest, Issue, NotFound
+from levered_site.organizations import audit
 from levered_site.organizations.models import Organization, User
 from optimizations.config import validate_config, warnings_of
-from optimizations.models import AuditEntry, BanditModel, Guardrail, Optimization
+from optimizations.models import BanditModel, Guardrail, Optimization
 from optimizations.services.publication import publish
 from optimizations.services.regimes import open_regime
 from optimizations.states import MOVES, ModelStatus, Status
@@ -110,8 +111,15 @@ def create_optimization(
             )
             for g in guardrails
         )
-        model = create_model(optimization)
+        model = _new_model(optimization)
+        audit.record(organization, "optimization.created", optimization, after=_told(optimization))
     return Created(optimization, model, warnings_of(config))
+
+
+def _told(optimization: Optimization) -> dict[str, Any]:
+    """What the audit log keeps of a new optimization."""
+    names = ("name", "description", "status", "model_type", "holdout_percentage", "training_data_config")
+    return audit.fields(optimization, *names, "excluded_combinations", "reward_metric_id")
 
 
 def _guarded_metrics(
@@ -139,6 +147,10 @@ def update_optimization(
     Raises:
         Conflict: `invalid_transition`, or the holdout of an optimization that is not live.
     """
+    told = ("name", "description", "status", "holdout_percentage")
+    before = audit.fields(optimization, *told)
+    # a form may have written its values into the object already
+    before |= Optimization.objects.values("name", "description").get(pk=optimization.pk)
     with transaction.atomic():
         if holdout_percentage is not None and holdout_percentage != optimization.holdout_percentage:
             _change_holdout(optimization, holdout_percentage)
@@ -150,6 +162,8 @@ def update_optimization(
             optimization.description = description
         optimization.updated_at = timezone.now()
         optimization.save(update_fields=["name", "description", "updated_at"])
+        after = audit.fields(optimization, *told)
+        audit.record_difference(optimization.organization, "optimization.updated", optimization, before, after)
     return optimization
 
 
@@ -158,8 +172,6 @@ def _change_holdout(optimization: Optimization, percentage: int) -> None:
     live = Optimization.objects.filter(pk=optimization.pk, status=Status.LIVE)
     if not live.update(holdout_percentage=percentage):
         raise Conflict(f"The optimization is {optimization.status}; only a live one has a holdout to change.")
-    detail = {"from": optimization.holdout_percentage, "to": percentage}
-    AuditEntry.objects.create(optimization=optimization, event=AuditEntry.Event.HOLDOUT_CHANGED, detail=detail)
     optimization.holdout_percentage = percentage
     open_regime(optimization, timezone.now())
     publish(optimization)
@@ -194,6 +206,13 @@ def create_model(optimization: Optimization) -> BanditModel:
 
     A completed or archived optimization learns nothing more: 409 as well.
     """
+    with transaction.atomic():
+        model = _new_model(optimization)
+        audit.record(optimization.organization, "model.created", model)
+    return model
+
+
+def _new_model(optimization: Optimization) -> BanditModel:
     if optimization.status != Status.LIVE:
         raise Conflict(f"The optimization is {optimization.status}; only a live one can learn.")
     with transaction.atomic():
@@ -225,8 +244,11 @@ def get_model(organization: Organization, model_id: UUID | str) -> BanditModel:
 def delete_model(model: BanditModel) -> BanditModel:
     """Soft-deletes the model: its optimization stays, but serves nothing until it gets a new one."""
     with transaction.atomic():
+        before = audit.fields(model, "status", "version")
         model.status = ModelStatus.ARCHIVED
         model.updated_at = timezone.now()
         model.save(update_fields=["status", "updated_at"])
+        after = audit.fields(model, "status", "version")
+        audit.record(model.organization, "model.deleted", model, before=before, after=after)
         publish(model.optimization)
     return model

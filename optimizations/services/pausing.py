@@ -6,7 +6,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from levered_site.errors import Conflict
-from optimizations.models import AuditEntry, Optimization
+from levered_site.organizations import audit
+from optimizations.models import Optimization
 from optimizations.services.publication import publish
 from optimizations.services.regimes import open_regime
 from optimizations.states import Status
@@ -19,11 +20,11 @@ def pause(optimization: Optimization, *, detail: dict[str, Any]) -> bool:
         live = Optimization.objects.filter(pk=optimization.pk, status=Status.LIVE, paused_at=None)
         if not live.update(paused_at=now):
             return False
-        _record(optimization, AuditEntry.Event.PAUSED, detail)
+        _record(optimization, "optimization.paused", detail)
     return True
 
 
-def resume(optimization: Optimization, *, by: str) -> Optimization:
+def resume(optimization: Optimization) -> Optimization:
     """Serves the variants again. A guardrail that stays violated does not pause it a second time.
 
     Raises:
@@ -32,12 +33,12 @@ def resume(optimization: Optimization, *, by: str) -> Optimization:
     with transaction.atomic():
         if not Optimization.objects.filter(pk=optimization.pk).exclude(paused_at=None).update(paused_at=None):
             raise Conflict("The optimization is not paused.")
-        _record(optimization, AuditEntry.Event.RESUMED, {"by": by})
+        _record(optimization, "optimization.resumed", {})
     return optimization
 
 
-def _record(optimization: Optimization, event: AuditEntry.Event, detail: dict[str, Any]) -> None:
+def _record(optimization: Optimization, action: str, detail: dict[str, Any]) -> None:
     optimization.refresh_from_db(fields=["paused_at", "holdout_percentage"])
     open_regime(optimization, timezone.now())
     publish(optimization)
-    AuditEntry.objects.create(optimization=optimization, event=event, detail=detail)
+    audit.record(optimization.organization, action, optimization, after=detail or None)

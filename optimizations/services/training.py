@@ -16,6 +16,7 @@ from bandits.observations import Observations
 from bandits.posterior import Posterior, fit
 from bandits.readout import readout
 from levered_site.errors import Conflict, DomainError, InvalidRequest, Issue
+from levered_site.organizations import audit
 from optimizations.config import Config
 from optimizations.models import BanditModel, PosteriorVersion, Readout, TrainingRun
 from optimizations.services.conclusions import conclude, summarize
@@ -106,6 +107,9 @@ def _train(
             .update(status=ModelStatus.TRAINED, version=version, trained_at=now, updated_at=now, bias=bias)
         ):
             raise Conflict("The model was deleted or trained elsewhere in the meantime.")
+        if bias != model.bias:
+            told = {"bias": model.bias}, {"bias": bias}
+            audit.record_difference(optimization.organization, "model.bias_changed", model, *told)
         PosteriorVersion.objects.create(
             model=model,
             version=version,

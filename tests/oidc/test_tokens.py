@@ -91,6 +91,13 @@ class TestIdentity:
         assert client_with(issuer.token()).post("/api/v2/api-keys", body).status_code == 201
         assert Membership.objects.get().role == Role.ADMIN
 
+    def test_joining_and_new_roles_are_in_the_audit_log(self, issuer: Issuer) -> None:
+        client_with(issuer.token(org_role="org:member")).get(ME)
+        log = client_with(issuer.token()).get("/api/v2/audit-log").json()["entries"]
+        assert [e["action"] for e in log] == ["member.role_changed", "member.joined"]
+        assert (log[0]["before"], log[0]["after"]) == ({"role": "member"}, {"role": "admin"})
+        assert log[0]["actor_kind"] == "token"
+
     def test_one_person_in_two_organizations(self, issuer: Issuer) -> None:
         first = client_with(issuer.token()).get(ME).json()["organization"]["id"]
         second = client_with(issuer.token(org_id="org_2", org_role="org:viewer")).get(ME).json()

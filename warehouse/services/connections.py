@@ -1,8 +1,10 @@
 """Which warehouse an organization reads from."""
 
+from django.db import transaction
 from django.utils import timezone
 
 from levered_site.errors import Conflict
+from levered_site.organizations import audit
 from levered_site.organizations.models import Organization
 from warehouse.connectors.registry import provider_of
 from warehouse.models import Connection, Provider
@@ -18,11 +20,15 @@ def connection_of(organization: Organization) -> Connection:
 
 def switch_to_managed(organization: Organization) -> Connection:
     """Reads from the managed warehouse from now on. Doing so twice changes nothing."""
-    connection, created = Connection.objects.get_or_create(organization=organization)
-    if not created and connection.provider != Provider.MANAGED:
-        connection.provider = Provider.MANAGED
-        connection.updated_at = timezone.now()
-        connection.save(update_fields=["provider", "updated_at"])
+    with transaction.atomic():
+        connection, created = Connection.objects.get_or_create(organization=organization)
+        before = None if created else audit.fields(connection, "provider")
+        if not created and connection.provider != Provider.MANAGED:
+            connection.provider = Provider.MANAGED
+            connection.updated_at = timezone.now()
+            connection.save(update_fields=["provider", "updated_at"])
+        after = audit.fields(connection, "provider")
+        audit.record_difference(organization, "warehouse.connected", connection, before, after)
     return connection
 
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
 
 from levered_site.errors import Conflict, InvalidRequest, Issue, NotFound
+from levered_site.organizations import audit
 from levered_site.organizations.models import Organization
 from warehouse.mapping import read_metric_mapping
 from warehouse.models import Metric
@@ -24,9 +26,14 @@ def create_metric(organization: Organization, *, name: str, sql: str, column_map
     relation = reader.relation(reader.scoped(sql))
     for field, column in mapping.columns().items():
         relation.column(column, field=f"column_mapping.{field}")
-    return Metric.objects.create(
-        organization=organization, name=name.strip(), sql=sql, column_mapping=dict(column_mapping)
-    )
+    with transaction.atomic():
+        metric = Metric.objects.create(
+            organization=organization, name=name.strip(), sql=sql, column_mapping=dict(column_mapping)
+        )
+        audit.record(
+            organization, "metric.created", metric, after=audit.fields(metric, "name", "sql", "column_mapping")
+        )
+    return metric
 
 
 def list_metrics(organization: Organization) -> QuerySet[Metric]:
@@ -44,7 +51,10 @@ def delete_metric(organization: Organization, *, metric_id: UUID) -> None:
     """Conflict while an optimization uses it, as its reward metric or in a guardrail."""
     metric = get_metric(organization, metric_id=metric_id)
     try:
-        metric.delete()
+        with transaction.atomic():
+            told = audit.fields(metric, "name", "sql", "column_mapping")
+            audit.record(organization, "metric.deleted", metric, before=told)
+            metric.delete()
     except ProtectedError as error:
         kinds = sorted({str(user._meta.verbose_name) for user in error.protected_objects})
         raise Conflict(f"The metric is in use by: {', '.join(kinds)}.") from error

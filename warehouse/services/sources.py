@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from levered_site.errors import Conflict, InvalidRequest, Issue, NotFound
+from levered_site.organizations import audit
 from levered_site.organizations.models import Organization
 from warehouse.mapping import read_source_mapping
 from warehouse.models import AssignmentSource
@@ -32,10 +33,18 @@ def replace_source(
     with transaction.atomic():
         # the organization's row serializes replacements: two at once must not leave two active sources
         Organization.objects.select_for_update().get(pk=organization.pk)
+        old = active_source(organization)
         organization.assignment_sources.filter(active=True).update(active=False)
-        return AssignmentSource.objects.create(
+        source = AssignmentSource.objects.create(
             organization=organization, name=name.strip(), sql=sql, column_mapping=dict(column_mapping)
         )
+        before = _told(old) if old else None
+        audit.record(organization, "assignment_source.replaced", source, before=before, after=_told(source))
+    return source
+
+
+def _told(source: AssignmentSource) -> dict[str, Any]:
+    return audit.fields(source, "name", "sql", "column_mapping")
 
 
 def active_source(organization: Organization) -> AssignmentSource | None:
@@ -56,9 +65,11 @@ def default_source(organization: Organization) -> AssignmentSource:
     require_managed(organization)
     try:
         with transaction.atomic():
-            return AssignmentSource.objects.create(
+            source = AssignmentSource.objects.create(
                 organization=organization, name=DEFAULT_NAME, sql=DEFAULT_SQL, column_mapping=dict(DEFAULT_MAPPING)
             )
+            audit.record(organization, "assignment_source.created", source, after=_told(source))
+            return source
     except IntegrityError:  # another request was first
         return get_source(organization)
 
@@ -77,7 +88,10 @@ def source_in_use(organization: Organization, linked: AssignmentSource | None) -
 
 
 def delete_source(organization: Organization) -> None:
-    get_source(organization).delete()
+    source = get_source(organization)
+    with transaction.atomic():
+        audit.record(organization, "assignment_source.deleted", source, before=_told(source))
+        source.delete()
 
 
 def preview_source(organization: Organization, *, limit: int = PREVIEW_ROWS) -> list[dict[str, object]]:
