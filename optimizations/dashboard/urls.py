@@ -7,6 +7,7 @@ from optimizations.dashboard.views.create import CreateOptimizationView
 from optimizations.dashboard.views.metrics import MetricsView
 from optimizations.dashboard.views.optimization import MoveView, OptimizationView, TrainingStateView, TrainView
 from optimizations.dashboard.views.optimizations import OptimizationsView
+from optimizations.dashboard.views.report import ReportView
 from optimizations.dashboard.views.warehouse import ManagedWarehouseView, WarehouseView
 from optimizations.states import Status
 
@@ -20,6 +21,7 @@ urlpatterns = [
     path("optimizations/new", CreateOptimizationView.as_view(), name="optimization-create"),
     path("optimizations/<uuid:optimization_id>", OptimizationView.as_view(), name="optimization"),
     path("optimizations/<uuid:optimization_id>/training", TrainingStateView.as_view(), name="optimization-training"),
+    path("optimizations/<uuid:optimization_id>/report", ReportView.as_view(), name="optimization-report"),
     path("optimizations/<uuid:optimization_id>/train", TrainView.as_view(), name="optimization-train"),
     path("optimizations/<uuid:optimization_id>/complete", complete, name="optimization-complete"),
     path("optimizations/<uuid:optimization_id>/archive", archive, name="optimization-archive"),
