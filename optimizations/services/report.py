@@ -68,5 +68,8 @@ def recommend(
         return "Try bolder variants.", robust["reason"]
     days = reached["expected_days_until_known"]
     if days:
-        return "Wait.", f"{robust['reason']} At the current traffic it takes about {days} more days."
+        return (
+            "Wait.",
+            f"{robust['reason']} At the current traffic it takes about {days:,} more {'day' if days == 1 else 'days'}.",
+        )
     return "Wait.", robust["reason"]
