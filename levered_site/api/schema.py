@@ -52,8 +52,8 @@ class EnvelopeSchema(AutoSchema):
             serializer, status_code, *args, **kwargs
         )
         if str(status_code).startswith("2"):
-            for media in response.get("content", {}).values():
-                if "schema" in media:
+            for kind, media in response.get("content", {}).items():
+                if "schema" in media and kind == "application/json":
                     wrapper = {"type": "object", "properties": {"meta": _META}, "required": ["meta"]}
                     media["schema"] = {"allOf": [media["schema"], wrapper]}
         return response

@@ -22,6 +22,7 @@ Number = serializers.FloatField
 class GuardrailRow(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     metric = s.NamedOutput()
+    reward_type = serializers.ChoiceField(choices=["bool", "numeric"])
     direction = serializers.ChoiceField(choices=Guardrail.Direction.choices)
     margin_percent = Number()
     on_violation = serializers.ChoiceField(choices=Guardrail.OnViolation.choices)

@@ -1,8 +1,10 @@
-"""`/optimizations/:id/results`."""
+"""`/optimizations/:id/results` and `/results.csv`."""
 
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -12,6 +14,7 @@ from levered_site.api.schema import errors
 from levered_site.api.views import StrictSerializer, TenantView
 from optimizations.api.insights import BaselineCheckOutput, ContextRow, NullableInterval
 from optimizations.services import lifecycle
+from optimizations.services.export import variants_csv
 from optimizations.services.results import results
 
 Number = serializers.FloatField
@@ -157,3 +160,22 @@ class ResultsView(TenantView):
         days.is_valid(raise_exception=True)
         optimization = lifecycle.get_optimization(self.organization, optimization_id)
         return Response(results(optimization, **days.validated_data))
+
+
+class ResultsCsvView(TenantView):
+    @extend_schema(
+        tags=["Results"],
+        summary="Results of an optimization as CSV",
+        parameters=[DateRange],
+        responses={(200, "text/csv"): OpenApiTypes.STR, **errors(400, 401, 403, 404, 429)},
+    )
+    def get(self, request: TenantRequest, optimization_id: UUID) -> HttpResponse:
+        """One row per variant, with a column per design factor; the numbers of `variants` in the results."""
+        days = DateRange(data=request.query_params.dict())
+        days.is_valid(raise_exception=True)
+        optimization = lifecycle.get_optimization(self.organization, optimization_id)
+        return HttpResponse(
+            variants_csv(optimization, **days.validated_data),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="results-{optimization.pk}.csv"'},
+        )

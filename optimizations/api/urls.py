@@ -10,6 +10,7 @@ urlpatterns = [
     path("optimizations/<str:optimization_id>/serve", serve, name="serve"),
     path("optimizations/<uuid:optimization_id>/model", models.NewModelView.as_view(), name="new-model"),
     path("optimizations/<uuid:optimization_id>/results", results.ResultsView.as_view(), name="results"),
+    path("optimizations/<uuid:optimization_id>/results.csv", results.ResultsCsvView.as_view(), name="results-csv"),
     path("optimizations/<uuid:optimization_id>/progress", progress.ProgressView.as_view(), name="progress"),
     path("optimizations/<uuid:optimization_id>/guardrails", guardrails.GuardrailsView.as_view(), name="guardrails"),
     path("optimizations/<uuid:optimization_id>/resume", guardrails.ResumeView.as_view(), name="resume"),

@@ -9,6 +9,7 @@ from optimizations.dashboard.views.metrics import MetricsView
 from optimizations.dashboard.views.optimization import IntegrateView, OverviewView
 from optimizations.dashboard.views.optimizations import OptimizationsView
 from optimizations.dashboard.views.playground import PlaygroundView
+from optimizations.dashboard.views.report import ReportView
 from optimizations.dashboard.views.settings import BiasView, DetailsView, MoveView, SettingsView
 from optimizations.dashboard.views.training import RunsView, TrainingStateView, TrainView
 from optimizations.dashboard.views.variants import VariantsView
@@ -38,6 +39,7 @@ urlpatterns = [
     path(f"{ONE}/settings", SettingsView.as_view(), name="optimization-settings"),
     path(f"{ONE}/details", DetailsView.as_view(), name="optimization-details"),
     path(f"{ONE}/bias", BiasView.as_view(), name="optimization-bias"),
+    path(f"{ONE}/report", ReportView.as_view(), name="optimization-report"),
     path(f"{ONE}/training", TrainingStateView.as_view(), name="optimization-training"),
     path(f"{ONE}/train", TrainView.as_view(), name="optimization-train"),
     path(f"{ONE}/complete", complete, name="optimization-complete"),

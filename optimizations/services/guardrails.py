@@ -93,6 +93,7 @@ def _row(guardrail: Guardrail, start: dt.date | None, end: dt.date | None) -> di
     return {
         "id": guardrail.pk,
         "metric": {"id": guardrail.metric.pk, "name": guardrail.metric.name},
+        "reward_type": _reward_type(guardrail.metric),
         "direction": guardrail.direction,
         "margin_percent": guardrail.margin_percent,
         "on_violation": guardrail.on_violation,

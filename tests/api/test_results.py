@@ -8,12 +8,14 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from bandits.assignment import holdout_limit, in_holdout
+from bandits.lift import ArmStatistics, measured_lift, stratified_lift
 from optimizations.models import Optimization
 from tests.conftest import Tenant
 from tests.factories import add_exposures, make_optimization
 from warehouse.models import Exposure, Reward
 
 pytestmark = pytest.mark.django_db
+FIELDS = ("users", "total", "total_squares")
 BETTER = {"headline": "Save time", "cta_text": "Start free"}
 
 
@@ -151,6 +153,47 @@ def test_numeric_rewards(acme: Tenant) -> None:
     assert by_key["cta=a"]["rate"] == pytest.approx(5.0)
     assert by_key["cta=b"]["rate"] == pytest.approx(7.5)
     assert by_key["cta=b"]["expected_reward_mean"] > by_key["cta=a"]["expected_reward_mean"]
+
+
+def test_sql_and_python_agree(acme: Tenant) -> None:
+    """The published estimate and the robust one, computed here from the rows, person by person."""
+    optimization = trained(acme)
+    limit = holdout_limit(50)
+    converted = set(Reward.objects.values_list("anonymous_id", flat=True))
+    days: dict[dt.date, dict[bool, list[float]]] = {}
+    for person, at in Exposure.objects.values_list("anonymous_id", "timestamp"):
+        held = in_holdout(str(optimization.pk), person, limit)
+        days.setdefault(at.date(), {True: [], False: []})[held].append(float(person in converted))
+    arms = [tuple(ArmStatistics(len(day[h]), sum(day[h]), sum(day[h])) for h in (True, False)) for day in days.values()]
+    whole = [ArmStatistics(*(sum(getattr(day[i], f) for day in arms) for f in FIELDS)) for i in (0, 1)]
+    published = measured_lift(whole[0], whole[1], reward="bool")
+    robust = stratified_lift([(day[0], day[1]) for day in arms], reward="bool")
+    shown = results(acme, optimization)["primary_metric_vs_holdout"]
+    for key in ("lift_percent", "p_value", "holdout_rate"):
+        assert shown[key] == pytest.approx(getattr(published, key), rel=1e-9)
+    assert shown["lift_ci"] == pytest.approx(published.lift_ci, rel=1e-9)
+    assert shown["robust"]["lift_percent"] == pytest.approx(robust.lift_percent, rel=1e-9)
+    assert shown["robust"]["always_valid_ci"] == pytest.approx(robust.sequence, rel=1e-9)
+
+
+def test_weighted_outcomes_vary_like_numbers(acme: Tenant) -> None:
+    """A weight above one is no rate: p (1 - p) would be negative."""
+    optimization = make_optimization(acme.organization, holdout_percentage=50)
+    outcomes = [
+        {"key": "small", "weight": 1, "match": {"by": "value", "value": 1}},
+        {"key": "large", "weight": 5, "match": {"by": "value", "value": 2}},
+    ]
+    metric = optimization.reward_metric
+    metric.column_mapping = metric.column_mapping | {"value": "value", "outcomes": outcomes}
+    metric.save()
+    day = timezone.now() - dt.timedelta(days=3)
+    add_exposures(optimization, 300, conversions=300, at=day, prefix="small", value=1.0)
+    add_exposures(optimization, 300, conversions=300, at=day, prefix="large", value=2.0)
+    assert acme.client.post(f"/api/v2/models/{optimization.models.get().pk}/train").status_code == 200
+    measured = results(acme, optimization)["primary_metric_vs_holdout"]
+    assert measured["holdout_rate"] == pytest.approx(3, abs=0.6)
+    assert measured["lift_ci"][0] < measured["lift_percent"] < measured["lift_ci"][1]
+    assert measured["robust"]["always_valid_ci"][0] < 0 < measured["robust"]["always_valid_ci"][1]
 
 
 def test_excluded_variants_are_neither_best_nor_served(acme: Tenant) -> None:
