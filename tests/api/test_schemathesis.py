@@ -1,11 +1,14 @@
 """Requests that the schema allows, and some that it does not, against the application: no crash, no undocumented status,
 no answer that breaks its schema, no way around the credential."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
@@ -19,6 +22,18 @@ bounded = settings(
 )
 # a schema cannot say that SQL must run or that an end lies after its beginning, and DRF reads 0 where text is wanted as "0"
 JUDGEMENT = [positive_data_acceptance, negative_data_rejection]
+
+
+@pytest.fixture(autouse=True)
+def _one_connection() -> Iterator[None]:
+    """The end of a request closes its connection, which here holds the test's transaction. Django's own client does so
+    too."""
+    ends = (request_started, request_finished)
+    for end in ends:
+        end.disconnect(close_old_connections)
+    yield
+    for end in ends:
+        end.connect(close_old_connections)
 
 
 @pytest.fixture
