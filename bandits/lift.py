@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erfc, exp, isfinite, log, pi, sqrt
+from math import erfc, exp, isfinite, log, sqrt
 
 from bandits.likelihood import Reward
+from bandits.sequences import always_valid_p, sequence_factor
 
 Z_PUBLISHED = 1.96  # the published interval says 1.96, rounded
 Z95 = 1.959963984540054
 MIN_USERS = 100  # per arm, for an interval and a p-value
-ALPHA = 0.05
-MISMATCH = 0.001  # p-value below which a sample ratio counts as wrong
+PLANNED_ERROR = 0.1  # relative standard error at which sequences are tightest: lifts of 30 % show there
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,21 @@ class MeasuredLift:
 
 @dataclass(frozen=True, slots=True)
 class StratifiedLift:
-    """Lift in percent, pooled within strata; `sequence` is an interval that may be looked at any number of times."""
+    """Lift in percent, pooled within strata; None where it cannot be had, `reason` says why.
+
+    `sequence` and `sequence_p` may be looked at any number of times; `lift_ci` and `p_value` once, at a planned end.
+    `error` is the standard error of the log of the ratio (`is_log`) or of the ratio itself.
+    """
 
     lift_percent: float | None
     lift_ci: tuple[float, float] | None
     p_value: float | None
     sequence: tuple[float, float] | None
+    sequence_p: float | None
     strata: int
     reason: str | None
+    error: float | None = None
+    is_log: bool = False
 
 
 def measured_lift(holdout: ArmStatistics, model: ArmStatistics, *, reward: Reward) -> MeasuredLift:
@@ -98,31 +105,54 @@ def measured_lift(holdout: ArmStatistics, model: ArmStatistics, *, reward: Rewar
 
 
 def stratified_lift(
-    strata: Sequence[tuple[ArmStatistics, ArmStatistics]], *, reward: Reward, planned_users: int | None = None
+    strata: Sequence[tuple[ArmStatistics, ArmStatistics]], *, reward: Reward, planned_error: float = PLANNED_ERROR
 ) -> StratifiedLift:
-    """Lift compared within strata (days, versions), so that drift between them cannot pass for an effect.
+    """Lift compared within strata (days, regimes), so that drift between them cannot pass for an effect.
 
     bool: Mantel-Haenszel ratio R / Q with R = sum a n0 / N, Q = sum b n1 / N (a, b successes and n1, n0 users of model
     and holdout), and the Greenland-Robins (1985) variance of its log. numeric: difference of means with the weights
     n1 n0 / N and Welch variances, divided by the equally weighted holdout mean, delta method.
 
-    The sequence is the asymptotic confidence sequence of Waudby-Smith et al., arXiv 2103.06476, around the same
-    estimate, tightest at `planned_users` (default: the users so far).
+    The sequence is the one of `bandits.sequences` around the same estimate, on the same scale.
 
     Args:
         strata: (holdout, model) per stratum; a stratum without users in both arms tells nothing and is left out.
+        planned_error: the relative standard error at which the sequence is tightest; fixed in advance.
     """
     both = [(hold, model) for hold, model in strata if hold.users > 0 and model.users > 0]
     if not both:
-        return StratifiedLift(None, None, None, None, 0, "no stratum has users in both arms")
-    users = sum(hold.users + model.users for hold, model in both)
-    wide = sequence_factor(users, planned_users or users)
-    if reward == "bool":
-        return _ratio_of_rates(both, wide)
-    return _ratio_of_means(both, wide)
+        return _without(0, "no day has users in both arms")
+    estimate = _ratio_of_rates(both) if reward == "bool" else _ratio_of_means(both)
+    if isinstance(estimate, str):
+        return _without(len(both), estimate)
+    center, error = estimate
+    percent = _log_percent if reward == "bool" else _linear_percent
+    if error == 0:
+        return _without(len(both), "there is no variation within the arms", percent(center))
+    information, planned = error**-2, planned_error**-2
+
+    def interval(width: float) -> tuple[float, float]:
+        return percent(center - width * error), percent(center + width * error)
+
+    return StratifiedLift(
+        lift_percent=percent(center),
+        lift_ci=interval(Z95),
+        p_value=two_sided_p(center / error),
+        sequence=interval(sequence_factor(information, planned)),
+        sequence_p=always_valid_p(center / error, information, planned),
+        strata=len(both),
+        reason=None,
+        error=error,
+        is_log=reward == "bool",
+    )
 
 
-def _ratio_of_rates(strata: Sequence[tuple[ArmStatistics, ArmStatistics]], wide: float) -> StratifiedLift:
+def _without(strata: int, reason: str, lift: float | None = None) -> StratifiedLift:
+    return StratifiedLift(lift, None, None, None, None, strata, reason)
+
+
+def _ratio_of_rates(strata: Sequence[tuple[ArmStatistics, ArmStatistics]]) -> tuple[float, float] | str:
+    """log(R / Q) and its standard error, or why there is none."""
     R = Q = variance = 0.0
     for hold, model in strata:
         n1, n0, a, b = model.users, hold.users, model.total, hold.total
@@ -131,127 +161,45 @@ def _ratio_of_rates(strata: Sequence[tuple[ArmStatistics, ArmStatistics]], wide:
         Q += b * n1 / users
         variance += ((a + b) * n1 * n0 - a * b * users) / users**2
     if R <= 0 or Q <= 0:
-        return StratifiedLift(None, None, None, None, len(strata), "an arm has no conversions")
-    center, error = log(R / Q), sqrt(max(variance, 0.0) / (R * Q))
-    if error == 0:
-        return StratifiedLift(_percent(center), None, None, None, len(strata), "there is no variation within the arms")
-
-    def interval(width: float) -> tuple[float, float]:
-        return _percent(center - width * error), _percent(center + width * error)
-
-    return StratifiedLift(
-        _percent(center), interval(Z95), two_sided_p(center / error), interval(wide), len(strata), None
-    )
+        return "an arm has no conversions"
+    return log(R / Q), sqrt(max(variance, 0.0) / (R * Q))
 
 
-def _percent(log_ratio: float) -> float:
-    return 100.0 * (exp(min(log_ratio, 700.0)) - 1.0)
-
-
-def _ratio_of_means(strata: Sequence[tuple[ArmStatistics, ArmStatistics]], wide: float) -> StratifiedLift:
+def _ratio_of_means(strata: Sequence[tuple[ArmStatistics, ArmStatistics]]) -> tuple[float, float] | str:
+    """(served - base) / |base| and its standard error, or why there is none."""
     weight = served = base = served_variance = base_variance = 0.0
+    lonely = [_pooled_variance([pair[arm] for pair in strata]) for arm in (0, 1)]
+    if None in lonely:
+        return "no day has two users in one arm"
     for hold, model in strata:
         share = model.users * hold.users / (model.users + hold.users)
         weight += share
         served += share * model.mean
         base += share * hold.mean
-        served_variance += share**2 * model.mean_variance("numeric")
-        base_variance += share**2 * hold.mean_variance("numeric")
+        base_variance += share**2 * (hold.mean_variance("numeric") if hold.users > 1 else lonely[0] or 0.0)
+        served_variance += share**2 * (model.mean_variance("numeric") if model.users > 1 else lonely[1] or 0.0)
     served, base = served / weight, base / weight
-    base_error = sqrt(base_variance) / weight
-    if abs(base) <= Z95 * base_error or base == 0:
-        reason = "the holdout's mean cannot be told from zero"
-        return StratifiedLift(None, None, None, None, len(strata), reason)
-    lift = 100.0 * (served - base) / abs(base)
-    error = 100.0 * sqrt(served_variance / base**2 + served**2 * base_variance / base**4) / weight
-    if error == 0:
-        return StratifiedLift(lift, None, None, None, len(strata), "there is no variation within the arms")
-    return StratifiedLift(
-        lift,
-        (lift - Z95 * error, lift + Z95 * error),
-        two_sided_p(lift / error),
-        (lift - wide * error, lift + wide * error),
-        len(strata),
-        None,
-    )
+    if abs(base) <= Z95 * sqrt(base_variance) / weight:
+        return "the holdout's mean cannot be told from zero"
+    return (served - base) / abs(base), sqrt(served_variance / base**2 + served**2 * base_variance / base**4) / weight
 
 
-def sequence_factor(users: int, planned_users: int, alpha: float = ALPHA) -> float:
-    """Standard errors on each side of an asymptotic confidence sequence after `users`, tuned for `planned_users`.
-
-    Waudby-Smith et al., arXiv 2103.06476, theorem 2.2 with rho^2 from their appendix B.2:
-    sqrt((t rho^2 + 1) / (t rho^2) log((t rho^2 + 1) / alpha^2)), rho^2 = (-2 log alpha + log(1 - 2 log alpha)) / t*.
-    """
-    if users < 1 or planned_users < 1:
-        raise ValueError("users, planned_users: must be at least 1")
-    rho_squared = (-2.0 * log(alpha) + log(1.0 - 2.0 * log(alpha))) / planned_users
-    time = users * rho_squared
-    return sqrt((time + 1.0) / time * log((time + 1.0) / alpha**2))
+def _pooled_variance(arms: Sequence[ArmStatistics]) -> float | None:
+    """Variance of a user within the strata: for strata of a single user, which have none of their own."""
+    freedom = sum(arm.users - 1 for arm in arms)
+    if freedom == 0:
+        return None
+    return sum(max(arm.total_squares - arm.total**2 / arm.users, 0.0) for arm in arms) / freedom
 
 
-def harmed(lift: StratifiedLift, margin_percent: float) -> bool:
-    """Guardrail: whether even the upper end of the sequence lies below -margin_percent. One-sided, at every look."""
-    return lift.sequence is not None and lift.sequence[1] < -margin_percent
+def _log_percent(log_ratio: float) -> float:
+    return 100.0 * (exp(min(log_ratio, 700.0)) - 1.0)
+
+
+def _linear_percent(ratio: float) -> float:
+    return 100.0 * ratio
 
 
 def two_sided_p(z: float) -> float:
     """2 (1 - Phi(|z|))."""
     return erfc(abs(z) / sqrt(2.0))
-
-
-@dataclass(frozen=True, slots=True)
-class SampleRatio:
-    """Pearson's test of observed against expected counts; `mismatch` when p < 0.001."""
-
-    statistic: float
-    freedom: int
-    p_value: float | None
-    mismatch: bool
-
-
-def sample_ratio(observed: Sequence[float], expected: Sequence[float]) -> SampleRatio:
-    """Whether users were assigned as the policy says.
-
-    Args:
-        observed: users per cell (variant within version and context).
-        expected: their expected number, e.g. sums of propensities; scaled to the observed total. Cells that expect
-            fewer than 5 are pooled; where the pool itself expects fewer than 5, it is left out.
-
-    Raises:
-        ValueError: lengths differ, or counts are negative or not finite.
-    """
-    if len(observed) != len(expected):
-        raise ValueError("observed, expected: lengths differ")
-    if any(not isfinite(x) or x < 0 for x in (*observed, *expected)):
-        raise ValueError("observed, expected: must be finite and not negative")
-    users, planned = sum(observed), sum(expected)
-    if users <= 0 or planned <= 0:
-        return SampleRatio(0.0, 0, None, False)
-    pairs = [(seen, plan * users / planned) for seen, plan in zip(observed, expected, strict=True)]
-    kept = [pair for pair in pairs if pair[1] >= 5]
-    rest = [pair for pair in pairs if pair[1] < 5]
-    pool = (sum(seen for seen, _ in rest), sum(plan for _, plan in rest))
-    if pool[1] >= 5:
-        kept.append(pool)
-    freedom = len(kept) - 1
-    if freedom < 1:
-        return SampleRatio(0.0, 0, None, False)
-    statistic = sum((seen - plan) ** 2 / plan for seen, plan in kept)
-    p = chi_square_tail(statistic, freedom)
-    return SampleRatio(statistic, freedom, p, p < MISMATCH)
-
-
-def chi_square_tail(statistic: float, freedom: int) -> float:
-    """P(chi^2 > statistic) for whole degrees of freedom: a finite sum (Abramowitz and Stegun 26.4.4, 26.4.5)."""
-    if statistic <= 0:
-        return 1.0
-    half = statistic / 2.0
-    if freedom % 2:
-        total, power, log_term = erfc(sqrt(half)), 0.5, -half + 0.5 * log(half) - log(sqrt(pi) / 2.0)
-    else:
-        total, power, log_term = 0.0, 0.0, -half
-    while power <= freedom / 2.0 - 1.0:
-        total += exp(log_term)
-        power += 1.0
-        log_term += log(half) - log(power)
-    return min(total, 1.0)

@@ -152,6 +152,17 @@ Q_CLUSTER = {
     "cache": "default",
 }
 TRAINING_MINUTES = env.integer("LEVERED_TRAINING_MINUTES", 5, at_least=1)
+# Guardrails tell admins by e-mail when a mail server is named, and a webhook when one is.
+WEBHOOK_URL = env.text("LEVERED_WEBHOOK_URL")
+WEBHOOK_SECRET = env.text("LEVERED_WEBHOOK_SECRET")
+EMAIL_HOST = env.text("LEVERED_EMAIL_HOST")
+EMAIL_PORT = env.integer("LEVERED_EMAIL_PORT", 587, at_least=1)
+EMAIL_HOST_USER = env.text("LEVERED_EMAIL_USER")
+EMAIL_HOST_PASSWORD = env.text("LEVERED_EMAIL_PASSWORD")
+EMAIL_USE_TLS = env.boolean("LEVERED_EMAIL_TLS", True)
+EMAIL_TIMEOUT = 10
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'dummy'}.EmailBackend"
+DEFAULT_FROM_EMAIL = env.text("LEVERED_EMAIL_FROM", "levered@localhost")
 SNAPSHOT_POLL_SECONDS = env.number("LEVERED_SNAPSHOT_POLL_SECONDS", 0.5)
 
 # --- who is who -----------------------------------------------------------------------------------------------------
@@ -238,6 +249,9 @@ SPECTACULAR_SETTINGS = {
         "OptimizationStatus": "optimizations.states.Status",
         "ModelStatus": "optimizations.states.ModelStatus",
         "ModelType": "optimizations.models.ModelType",
+        "GuardrailStatus": "optimizations.models.Guardrail.State",
+        "BaselineStatus": ["tracking", "stale"],
+        "Verdict": ["better", "worse", "no_detectable_change", "too_early"],
         "RewardType": ["bool", "numeric"],
         "AttributionType": ["last_touch"],
         "Role": "levered_site.organizations.models.Role",

@@ -37,6 +37,9 @@ class Optimization(models.Model):
     updated_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when a guardrail serves the baseline to everyone."
+    )
     serving_revision = models.BigIntegerField(
         default=0, editable=False, help_text="The publication that last changed what is served."
     )
@@ -52,6 +55,23 @@ class Optimization(models.Model):
         return self.name
 
 
+class HoldoutRegime(models.Model):
+    """From when on which share of the users gets the baseline. Numbers of different regimes are never pooled."""
+
+    optimization = models.ForeignKey(Optimization, on_delete=models.CASCADE, related_name="holdout_regimes")
+    percentage = models.PositiveSmallIntegerField(help_text="100 while the baseline is served to everyone.")
+    started_at = models.DateTimeField(help_text="The first regime also covers what was seen before it.")
+
+    class Meta:
+        ordering = ["started_at", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["optimization", "started_at"], name="one_regime_per_moment")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.percentage} % from {self.started_at:%Y-%m-%d %H:%M}"
+
+
 class ServingRevision(models.Model):
     """One row: the number of the latest publication. Every process polls it to learn what to reload."""
 
@@ -63,17 +83,32 @@ class ServingRevision(models.Model):
 
 
 class Guardrail(models.Model):
-    """A metric that must not move against `direction` by more than `margin_percent`."""
+    """A metric that must not move against `direction` by more than `margin_percent`, and how it stood last."""
 
     class Direction(models.TextChoices):
         INCREASE = "increase", "must not fall"
         DECREASE = "decrease", "must not rise"
+
+    class OnViolation(models.TextChoices):
+        NOTIFY = "notify", "Notify"
+        PAUSE = "pause", "Notify and serve the baseline to everyone"
+
+    class State(models.TextChoices):
+        OK = "ok", "OK"
+        VIOLATED = "violated", "Violated"
+        PENDING = "pending", "Pending"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     optimization = models.ForeignKey(Optimization, on_delete=models.CASCADE, related_name="guardrails")
     metric = models.ForeignKey(Metric, on_delete=models.PROTECT, related_name="guardrails")
     direction = models.CharField(max_length=10, choices=Direction.choices)
     margin_percent = models.FloatField()
+    on_violation = models.CharField(max_length=10, choices=OnViolation.choices, default=OnViolation.NOTIFY)
+    status = models.CharField(max_length=10, choices=State.choices, default=State.PENDING, editable=False)
+    reason = models.CharField(max_length=1000, blank=True, default="", editable=False)
+    arms = models.JSONField(default=list, editable=False, help_text="As in Readout, of this guardrail's metric.")
+    evaluated_at = models.DateTimeField(null=True, blank=True, editable=False)
+    violated_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When it last became so.")
 
     class Meta:
         ordering = ["pk"]
@@ -143,12 +178,35 @@ class Readout(models.Model):
     computed_at = models.DateTimeField()
     blob = models.BinaryField(help_text="The read-out posterior: bandits.Posterior.to_bytes()")
     table = models.BinaryField(help_text="The observed cells: services.observations.Table.to_bytes()")
-    arms = models.JSONField(default=list, help_text="[day, holdout, users, total, total_squares] per day and arm.")
+    arms = models.JSONField(
+        default=list, help_text="[day, holdout, users, total, total_squares, regime] per day, regime and arm."
+    )
     conclusions = models.JSONField(default=dict, help_text="Estimates with their intervals: services.conclusions.")
     unknown_exposures = models.PositiveIntegerField(default=0, help_text="Left out: levels outside the design.")
 
     def __str__(self) -> str:
         return f"v{self.version} of {self.model_id}"
+
+
+class LiftSnapshot(models.Model):
+    """What was known of the lift at the end of a UTC day, in percent; written during the day, the last write stays."""
+
+    optimization = models.ForeignKey(Optimization, on_delete=models.CASCADE, related_name="lift_snapshots")
+    day = models.DateField()
+    version = models.PositiveIntegerField(help_text="Of the model whose read-out this is.")
+    computed_at = models.DateTimeField(help_text="When that read-out was made: it may be older than the day.")
+    policy = models.JSONField(null=True, help_text="Modeled lift of the served policy: mean, ci_lower, ci_upper.")
+    ceiling = models.JSONField(null=True, help_text="Modeled lift of the best variant: mean, ci_lower, ci_upper.")
+    measured = models.JSONField(null=True, help_text="The stratified measured lift with its always-valid interval.")
+
+    class Meta:
+        ordering = ["day"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["optimization", "day"], name="one_lift_snapshot_per_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} of {self.optimization_id}"
 
 
 class TrainingRun(models.Model):

@@ -4,7 +4,10 @@ import structlog
 
 from levered_site.errors import Conflict, Unavailable
 from levered_site.queue import enqueue
-from optimizations.models import BanditModel, TrainingRun
+from optimizations.models import BanditModel, Guardrail, Optimization, TrainingRun
+from optimizations.services import notifications
+from optimizations.services.guardrails import evaluate_guardrails
+from optimizations.services.lift_history import snapshot_lift
 from optimizations.services.training import has_new_data, train
 from optimizations.states import ModelStatus, Status
 
@@ -38,3 +41,32 @@ def train_model(model_id: str, trigger: str = TrainingRun.Trigger.SCHEDULE) -> i
     except (Conflict, Unavailable) as error:
         log.info("training_skipped", model=model_id, reason=error.message)
         return None
+
+
+def snapshot_lifts() -> int:
+    """Writes today's lift of every live optimization that has one; returns how many."""
+    live = BanditModel.objects.filter(optimization__status=Status.LIVE).exclude(status=ModelStatus.ARCHIVED)
+    return sum(snapshot_lift(model) is not None for model in live.select_related("optimization__reward_metric"))
+
+
+def check_guardrails() -> int:
+    """Evaluates the guardrails of every live optimization; returns how many optimizations have some."""
+    guarded = Optimization.objects.filter(status=Status.LIVE, guardrails__isnull=False).distinct()
+    for optimization in guarded:
+        evaluate_guardrails(optimization)
+    return len(guarded)
+
+
+def mail_violation(guardrail_id: str) -> int:
+    guardrail = _guardrail(guardrail_id)
+    return notifications.mail_violation(guardrail) if guardrail else 0
+
+
+def post_violation(guardrail_id: str) -> bool:
+    guardrail = _guardrail(guardrail_id)
+    return notifications.post_violation(guardrail) if guardrail else False
+
+
+def _guardrail(guardrail_id: str) -> Guardrail | None:
+    found = Guardrail.objects.select_related("metric", "optimization__organization")
+    return found.filter(pk=guardrail_id).first()

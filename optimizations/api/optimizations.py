@@ -73,7 +73,9 @@ class OptimizationView(TenantView):
         responses={200: s.OptimizationOutput, **errors(400, 401, 403, 404, 409, 413, 415, 429)},
     )
     def patch(self, request: TenantRequest, optimization_id: UUID) -> Response:
-        """Changes the name, the description or the status: live → completed → archived, or live → archived."""
+        """Changes the name, the description, the holdout of a live optimization, or the status: live → completed →
+        archived, or live → archived. A changed holdout is served at once and opens a regime: results compare the arms
+        within regimes only."""
         changes = validated(s.OptimizationPatch, request)
         optimization = lifecycle.get_optimization(self.organization, optimization_id)
         return Response(full(lifecycle.update_optimization(optimization, **changes)))

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from levered_site.api.authentication import TenantRequest
 from levered_site.api.schema import errors
 from levered_site.api.views import StrictSerializer, TenantView
+from optimizations.api.insights import BaselineCheckOutput, ContextRow, NullableInterval
 from optimizations.services import lifecycle
 from optimizations.services.results import results
 
@@ -26,6 +27,21 @@ class DateRange(StrictSerializer):
         return attrs
 
 
+class Robust(serializers.Serializer[Any]):
+    """The lift stratified by day and regime. The always-valid interval may be looked at as often as one likes."""
+
+    lift_percent = Number(allow_null=True)
+    lift_ci = serializers.ListField(child=Number(), allow_null=True, help_text="95 %, of the log ratio; for one look.")
+    p_value = Number(allow_null=True)
+    always_valid_ci = serializers.ListField(
+        child=Number(), allow_null=True, help_text="Holds the lift at all looks at once with 95 %; decides the verdict."
+    )
+    always_valid_p_value = Number(allow_null=True)
+    strata = serializers.IntegerField(help_text="Days and regimes with users in both arms.")
+    verdict = serializers.ChoiceField(choices=["better", "worse", "no_detectable_change", "too_early"])
+    reason = serializers.CharField(help_text="Of the verdict, or of what is missing.")
+
+
 class VersusHoldout(serializers.Serializer[Any]):
     metric_name = serializers.CharField()
     holdout_rate = Number(allow_null=True)
@@ -36,6 +52,27 @@ class VersusHoldout(serializers.Serializer[Any]):
     lift_ci = serializers.ListField(child=Number(), allow_null=True)
     p_value = Number(allow_null=True)
     reason = serializers.CharField(allow_null=True, help_text="Why a number is missing.")
+    regime = serializers.IntegerField(
+        allow_null=True, help_text="The holdout regime that these numbers are of: the latest with users in both arms."
+    )
+    robust = Robust()
+
+
+class SampleRatioOutput(serializers.Serializer[Any]):
+    holdout_share = Number(allow_null=True)
+    expected_holdout_share = Number(allow_null=True)
+    p_value = Number(allow_null=True)
+    mismatch = serializers.BooleanField(help_text="p < 0.001: events of one arm are lost or doubled.")
+    reason = serializers.CharField(allow_null=True, help_text="Why a number is missing.")
+
+
+class Regime(serializers.Serializer[Any]):
+    regime = serializers.IntegerField(help_text="0 is the first.")
+    holdout_percentage = serializers.IntegerField(help_text="100 while the baseline is served to everyone.")
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    holdout_users = serializers.IntegerField()
+    optimization_users = serializers.IntegerField()
 
 
 class Stats(serializers.Serializer[Any]):
@@ -92,11 +129,18 @@ class ResultsOutput(serializers.Serializer[Any]):
     model_version = serializers.IntegerField(allow_null=True)
     computed_at = serializers.DateTimeField(allow_null=True)
     primary_metric_vs_holdout = VersusHoldout()
+    sample_ratio = SampleRatioOutput()
+    holdout_regimes = Regime(many=True)
     stats = Stats()
+    baseline_check = BaselineCheckOutput(allow_null=True, help_text="null before the first training.")
     variants = VariantResult(many=True)
     factor_importance = FactorImportance(many=True)
     interaction_importance = InteractionImportance(allow_null=True)
     context_importance = ContextImportance(many=True)
+    contexts = ContextRow(many=True, help_text="The best variant of each context seen, the heaviest first.")
+    personalization = NullableInterval(
+        allow_null=True, help_text="Reward gained by serving each context its own best variant, per user."
+    )
     time_series = Day(many=True)
 
 

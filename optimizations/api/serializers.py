@@ -61,6 +61,11 @@ class GuardrailInput(StrictSerializer):
     metric_id = serializers.UUIDField()
     direction = serializers.ChoiceField(choices=Guardrail.Direction.choices)
     margin_percent = serializers.FloatField(min_value=0, max_value=100)
+    on_violation = serializers.ChoiceField(
+        choices=Guardrail.OnViolation.choices,
+        default=Guardrail.OnViolation.NOTIFY,
+        help_text="pause: serve the baseline to everyone until a person resumes.",
+    )
 
 
 class OptimizationInput(StrictSerializer):
@@ -83,6 +88,9 @@ class OptimizationPatch(StrictSerializer):
     name = NameField(required=False)
     description = serializers.CharField(max_length=1000, required=False, allow_blank=True)
     status = serializers.ChoiceField(choices=Status.choices, required=False)
+    holdout_percentage = serializers.IntegerField(
+        min_value=0, max_value=50, required=False, help_text="Of a live optimization; each change opens a regime."
+    )
 
 
 class BiasInput(StrictSerializer):
@@ -166,7 +174,7 @@ class NamedOutput(serializers.Serializer[Any]):
 class GuardrailOutput(serializers.ModelSerializer[Guardrail]):
     class Meta:
         model = Guardrail
-        fields = ["id", "metric_id", "direction", "margin_percent"]
+        fields = ["id", "metric_id", "direction", "margin_percent", "on_violation", "status"]
 
 
 class ModelBrief(serializers.Serializer[Any]):
@@ -198,6 +206,7 @@ class OptimizationOutput(OptimizationListItem):
             "model",
             "completed_at",
             "archived_at",
+            "paused_at",
         ]
 
     @extend_schema_field(ModelBrief(allow_null=True))

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from optimizations.api import ingest, models, optimizations, results
+from optimizations.api import guardrails, ingest, models, optimizations, progress, results
 from optimizations.api.serve import best_variant, serve
 
 urlpatterns = [
@@ -10,8 +10,14 @@ urlpatterns = [
     path("optimizations/<str:optimization_id>/serve", serve, name="serve"),
     path("optimizations/<uuid:optimization_id>/model", models.NewModelView.as_view(), name="new-model"),
     path("optimizations/<uuid:optimization_id>/results", results.ResultsView.as_view(), name="results"),
+    path("optimizations/<uuid:optimization_id>/progress", progress.ProgressView.as_view(), name="progress"),
+    path("optimizations/<uuid:optimization_id>/guardrails", guardrails.GuardrailsView.as_view(), name="guardrails"),
+    path("optimizations/<uuid:optimization_id>/resume", guardrails.ResumeView.as_view(), name="resume"),
+    path("optimizations/<uuid:optimization_id>/lift-history", progress.LiftHistoryView.as_view(), name="lift-history"),
+    path("optimizations/<uuid:optimization_id>/observations", progress.ObservationsView.as_view(), name="observations"),
     path("models", models.ModelListView.as_view(), name="models"),
     path("models/<uuid:model_id>", models.ModelView.as_view(), name="model"),
+    path("models/<uuid:model_id>/state", progress.ModelStateView.as_view(), name="model-state"),
     path("models/<uuid:model_id>/train", models.TrainView.as_view(), name="train"),
     path("ingest/exposures", ingest.IngestExposuresView.as_view(), name="ingest-exposures"),
     path("ingest/rewards", ingest.IngestRewardsView.as_view(), name="ingest-rewards"),

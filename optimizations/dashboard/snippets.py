@@ -29,6 +29,11 @@ def _curl(url: str, body: dict[str, Any], *, key: bool) -> str:
     return " \\\n".join(lines)
 
 
+def serve_snippet(optimization: Optimization, body: dict[str, Any], *, base_url: str) -> str:
+    """The request that asks for a variant."""
+    return _curl(f"{base_url}/api/v2/optimizations/{optimization.pk}/serve", body, key=False)
+
+
 def snippets_of(optimization: Optimization, config: Config, *, reward_name: str, base_url: str) -> list[dict[str, str]]:
     """`title`, `text` and `code` of serve, exposure and reward; `base_url` is the product's own address."""
     api = f"{base_url}/api/v2"
@@ -49,7 +54,7 @@ def snippets_of(optimization: Optimization, config: Config, *, reward_name: str,
         {
             "title": "Ask for a variant",
             "text": "From the browser or from your server. No key is needed.",
-            "code": _curl(f"{api}/optimizations/{optimization.pk}/serve", serve, key=False),
+            "code": serve_snippet(optimization, serve, base_url=base_url),
         },
         {
             "title": "Say that it was shown",

@@ -1,16 +1,19 @@
 """The training card and the list of runs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from optimizations.dashboard.rows import model_state
 from optimizations.models import BanditModel, Optimization, TrainingRun
 from optimizations.states import Status
 
-SHOWN_RUNS = 8
+# what a run says it is doing, and how much of the way lies behind it then
+STAGES = {"reading the warehouse": 0.1, "fitting the model": 0.35, "building the policy": 0.55, "reading out": 0.7}
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,19 @@ class TrainingCard:
     def stale(self) -> bool:
         return (self.version or 0) > self.shown
 
+    @property
+    def progress(self) -> float | None:
+        """0..1 of a running training, by its stage."""
+        return STAGES.get(self.stage) if self.running else None
 
-def latest_runs(model: BanditModel | None) -> list[TrainingRun]:
-    return list(model.training_runs.order_by("-started_at")[:SHOWN_RUNS]) if model else []
+
+def all_runs(model: BanditModel | None) -> QuerySet[TrainingRun]:
+    """Latest first."""
+    return model.training_runs.order_by("-started_at") if model else TrainingRun.objects.none()
+
+
+def latest_runs(model: BanditModel | None, count: int) -> list[TrainingRun]:
+    return list(all_runs(model)[:count])
 
 
 def training_card(
@@ -64,7 +77,7 @@ def training_card(
     )
 
 
-def run_rows(runs: list[TrainingRun]) -> list[dict[str, Any]]:
+def run_rows(runs: Iterable[TrainingRun]) -> list[dict[str, Any]]:
     rows = []
     for run in runs:
         metrics = run.in_sample_metrics or {}
@@ -73,6 +86,8 @@ def run_rows(runs: list[TrainingRun]) -> list[dict[str, Any]]:
             {
                 "started_at": run.started_at,
                 "outcome": run.outcome,
+                "stage": run.stage,
+                "progress": STAGES.get(run.stage),
                 "trigger": run.get_trigger_display(),
                 "error": run.error,
                 "version": run.version,

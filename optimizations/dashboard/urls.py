@@ -4,25 +4,44 @@ from django.urls import path
 
 from optimizations.dashboard.views.api_keys import ApiKeysView, RevokeApiKeyView
 from optimizations.dashboard.views.create import CreateOptimizationView
+from optimizations.dashboard.views.learned import ContextsView, FactorsView
 from optimizations.dashboard.views.metrics import MetricsView
-from optimizations.dashboard.views.optimization import MoveView, OptimizationView, TrainingStateView, TrainView
+from optimizations.dashboard.views.optimization import IntegrateView, OverviewView
 from optimizations.dashboard.views.optimizations import OptimizationsView
+from optimizations.dashboard.views.playground import PlaygroundView
+from optimizations.dashboard.views.settings import BiasView, DetailsView, MoveView, SettingsView
+from optimizations.dashboard.views.training import RunsView, TrainingStateView, TrainView
+from optimizations.dashboard.views.variants import VariantsView
 from optimizations.dashboard.views.warehouse import ManagedWarehouseView, WarehouseView
 from optimizations.states import Status
 
 app_name = "dashboard"
+ONE = "optimizations/<uuid:optimization_id>"
 
-complete = MoveView.as_view(status=Status.COMPLETED, done="Completed. The winner is now served to everyone.")
-archive = MoveView.as_view(status=Status.ARCHIVED, done="Archived. Nothing is served any more; the data stays.")
+complete = MoveView.as_view(
+    status=Status.COMPLETED, form_name="complete", done="Completed. The winner is now served to everyone."
+)
+archive = MoveView.as_view(
+    status=Status.ARCHIVED, form_name="archive", done="Archived. Nothing is served any more; the data stays."
+)
 
 urlpatterns = [
     path("", OptimizationsView.as_view(), name="optimizations"),
     path("optimizations/new", CreateOptimizationView.as_view(), name="optimization-create"),
-    path("optimizations/<uuid:optimization_id>", OptimizationView.as_view(), name="optimization"),
-    path("optimizations/<uuid:optimization_id>/training", TrainingStateView.as_view(), name="optimization-training"),
-    path("optimizations/<uuid:optimization_id>/train", TrainView.as_view(), name="optimization-train"),
-    path("optimizations/<uuid:optimization_id>/complete", complete, name="optimization-complete"),
-    path("optimizations/<uuid:optimization_id>/archive", archive, name="optimization-archive"),
+    path(ONE, OverviewView.as_view(), name="optimization"),
+    path(f"{ONE}/variants", VariantsView.as_view(), name="optimization-variants"),
+    path(f"{ONE}/factors", FactorsView.as_view(), name="optimization-factors"),
+    path(f"{ONE}/contexts", ContextsView.as_view(), name="optimization-contexts"),
+    path(f"{ONE}/runs", RunsView.as_view(), name="optimization-runs"),
+    path(f"{ONE}/playground", PlaygroundView.as_view(), name="optimization-playground"),
+    path(f"{ONE}/integrate", IntegrateView.as_view(), name="optimization-integrate"),
+    path(f"{ONE}/settings", SettingsView.as_view(), name="optimization-settings"),
+    path(f"{ONE}/details", DetailsView.as_view(), name="optimization-details"),
+    path(f"{ONE}/bias", BiasView.as_view(), name="optimization-bias"),
+    path(f"{ONE}/training", TrainingStateView.as_view(), name="optimization-training"),
+    path(f"{ONE}/train", TrainView.as_view(), name="optimization-train"),
+    path(f"{ONE}/complete", complete, name="optimization-complete"),
+    path(f"{ONE}/archive", archive, name="optimization-archive"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("settings/warehouse", WarehouseView.as_view(), name="warehouse"),
     path("settings/warehouse/managed", ManagedWarehouseView.as_view(), name="warehouse-managed"),

@@ -1,11 +1,22 @@
 """The variants of one optimization as rows of a table."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from optimizations.config import Config, Level
+
 SCALED_BY = 12
 BASELINE = 1
+ORDERS = [
+    ("", "Share of traffic"),
+    ("expected", "Expected reward"),
+    ("best", "P(best)"),
+    ("exposures", "Exposures"),
+    ("number", "Number"),
+]
+_KEYS = {"expected": "expected_reward_mean", "best": "prob_best", "exposures": "exposures"}
 
 
 @dataclass(frozen=True)
@@ -27,12 +38,51 @@ def level_text(level: object) -> str:
     return str(level)
 
 
-def variant_rows(variants: Sequence[Mapping[str, Any]]) -> list[VariantRow]:
-    """Largest share of traffic first. The leader is the one most likely to be best, once there is evidence."""
+def variant_rows(variants: Sequence[Mapping[str, Any]], *, order: str = "") -> list[VariantRow]:
+    """Largest share of traffic first, unless one of `ORDERS` is wanted.
+
+    The leader is the one most likely to be best, once there is evidence.
+    """
     ordered = sorted(variants, key=lambda v: (-(v["weight"] or 0.0), -(v["exposures"] or 0), v["number"]))
+    if order == "number":
+        ordered.sort(key=lambda v: v["number"])
+    elif key := _KEYS.get(order):
+        ordered.sort(key=lambda v: -math.inf if v[key] is None else v[key], reverse=True)
     chances = [(v["prob_best"], v["number"]) for v in variants if v["prob_best"] is not None]
     leader = max(chances)[1] if chances else None
     return [VariantRow(v, v["number"] == BASELINE, v["number"] == leader) for v in ordered]
+
+
+@dataclass(frozen=True)
+class LevelFilter:
+    """A design factor's levels to choose from; `chosen` is the position of one of them."""
+
+    field: str
+    factor: str
+    levels: tuple[Level, ...]
+    chosen: int | None
+
+    @property
+    def options(self) -> list[dict[str, Any]]:
+        return [
+            {"value": code, "label": level_text(level), "selected": code == self.chosen}
+            for code, level in enumerate(self.levels)
+        ]
+
+
+def level_filters(config: Config, query: Mapping[str, Any]) -> list[LevelFilter]:
+    """One filter per design factor; what the query says of unknown levels is ignored."""
+    filters = []
+    for position, factor in enumerate(config.design):
+        raw = str(query.get(f"f{position}", ""))
+        code = int(raw) if raw.isdecimal() and len(raw) < 6 and int(raw) < len(factor.levels) else None
+        filters.append(LevelFilter(f"f{position}", factor.name, factor.levels, code))
+    return filters
+
+
+def narrowed(rows: Sequence[VariantRow], filters: Sequence[LevelFilter]) -> list[VariantRow]:
+    wanted = {f.factor: f.levels[f.chosen] for f in filters if f.chosen is not None}
+    return [row for row in rows if all(row.numbers["variant"][name] == level for name, level in wanted.items())]
 
 
 def scale_of(rows: Sequence[VariantRow], variants: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
@@ -62,27 +112,3 @@ def chart_labels(variants: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, 
         )
         for v in variants
     }
-
-
-def importance_groups(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What drives the reward, in two groups whose shares do not add up across them: design, and context."""
-    design = [(row["factor"], row["mean"], row["q1"], row["q3"]) for row in results["factor_importance"]]
-    if pairs := results["interaction_importance"]:
-        design.append(("Interactions", pairs["mean"], pairs["q1"], pairs["q3"]))
-    context = [(row["factor"], row["mean"], row["lo"], row["hi"]) for row in results["context_importance"]]
-    groups = [
-        (
-            "Design",
-            "Share of the differences between variants; the whisker holds the middle half of the draws.",
-            design,
-        ),
-        ("Context", "Share of the differences between visitors as well; the whisker is a 95% interval.", context),
-    ]
-    return [{"title": title, "note": note, "rows": _ranked(rows)} for title, note, rows in groups if _ranked(rows)]
-
-
-def _ranked(rows: Sequence[tuple[str, float | None, float | None, float | None]]) -> list[dict[str, Any]]:
-    """Largest first; what is unknown is left out."""
-    known = [(label, mean, low, high) for label, mean, low, high in rows if mean is not None]
-    ranked = sorted(known, key=lambda row: -row[1])
-    return [{"label": label, "mean": mean, "low": low, "high": high} for label, mean, low, high in ranked]

@@ -1,18 +1,18 @@
 """From a read-out to what is stored and shown: plain JSON in the words of the API."""
 
-import math
 from typing import Any
 
 import numpy as np
 
-from bandits.lift import ArmStatistics, MeasuredLift, measured_lift
-from bandits.readout import Interval, Readout
+from bandits.baseline import BaselineCheck
+from bandits.readout import Readout
 from optimizations.config import Config
-from optimizations.services.observations import Evidence
-from warehouse.services.observations import ArmDay
+from optimizations.services.insights import insights, interval, number
+from optimizations.services.measured import lift_of_arms
+from optimizations.services.observations import Evidence, Table
 
 
-def conclude(config: Config, read: Readout) -> dict[str, Any]:
+def conclude(config: Config, read: Readout, baseline: BaselineCheck, table: Table) -> dict[str, Any]:
     """The model's conclusions. Rewards are on the reward scale, lifts in percent."""
     names = [f.name for f in config.design]
     contexts = [f.name for f in config.context]
@@ -27,39 +27,35 @@ def conclude(config: Config, read: Readout) -> dict[str, Any]:
         "policy_lift": interval(read.policy_lift, 100),
         "best_lift": interval(read.best_lift, 100),
         "no_lift_reason": read.reason,
-        "confidence": _number(read.confidence),
+        "confidence": number(read.confidence),
         "factor_importance": [
-            {"factor": names[f], "mean": _number(mean), "q1": _number(q1), "q3": _number(q3), "kind": "design"}
+            {"factor": names[f], "mean": number(mean), "q1": number(q1), "q3": number(q3), "kind": "design"}
             for f, mean, q1, q3 in read.factor_importance
         ],
         "interaction_importance": (
-            dict(zip(("mean", "q1", "q3"), map(_number, read.interaction_importance), strict=True))
+            dict(zip(("mean", "q1", "q3"), map(number, read.interaction_importance), strict=True))
             if read.interaction_importance
             else None
         ),
         "context_importance": [
-            {"factor": contexts[f], "mean": _number(mean), "lo": _number(lo), "hi": _number(hi)}
+            {"factor": contexts[f], "mean": number(mean), "lo": number(lo), "hi": number(hi)}
             for f, mean, lo, hi in read.context_importance
         ],
+        "baseline_check": _baseline_check(baseline),
+        "insights": insights(config, read, table),
     }
 
 
-def lift_of_arms(arms: list[ArmDay], *, reward_type: str) -> MeasuredLift:
-    """The published estimate of the lift over these days."""
-    return measured_lift(
-        arm_total(arms, holdout=True),
-        arm_total(arms, holdout=False),
-        reward="numeric" if reward_type == "numeric" else "bool",
-    )
-
-
-def arm_total(arms: list[ArmDay], *, holdout: bool) -> ArmStatistics:
-    chosen = [a for a in arms if a.holdout == holdout]
-    return ArmStatistics(
-        users=sum(a.users for a in chosen),
-        total=math.fsum(a.total for a in chosen),
-        total_squares=math.fsum(a.total_squares for a in chosen),
-    )
+def _baseline_check(check: BaselineCheck) -> dict[str, Any]:
+    known = check.observed is not None and check.modeled is not None
+    return {
+        "status": None if check.tracking is None else "tracking" if check.tracking else "stale",
+        "observed_rate": number(check.observed) if check.observed is not None else None,
+        "modeled_rate": number(check.modeled) if check.modeled is not None else None,
+        "exposures": int(check.exposures),
+        "days": check.periods,
+        "reason": None if known else "The baseline was seen too rarely of late to compare.",
+    }
 
 
 def summarize(config: Config, evidence: Evidence, conclusions: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +63,7 @@ def summarize(config: Config, evidence: Evidence, conclusions: dict[str, Any]) -
 
     `lift_ci` is the measured lift's interval, and null while the lift is a modeled one.
     """
-    measured = lift_of_arms(evidence.arms, reward_type=config.reward_type)
+    measured = lift_of_arms(evidence.arms, reward=evidence.reward)
     modeled = conclusions["policy_lift"]
     lift = measured.lift_percent if measured.lift_ci else (modeled["mean"] if modeled else None)
     return {
@@ -79,20 +75,5 @@ def summarize(config: Config, evidence: Evidence, conclusions: dict[str, Any]) -
     }
 
 
-def interval(value: Interval | None, scale: float = 1.0) -> dict[str, float | None] | None:
-    if value is None:
-        return None
-    return {
-        "mean": _number(value.mean * scale),
-        "ci_lower": _number(value.lo * scale),
-        "ci_upper": _number(value.hi * scale),
-    }
-
-
-def _number(value: float) -> float | None:
-    """Six significant digits; JSON has no NaN."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
 def _list(values: np.ndarray[Any, Any]) -> list[float | None]:
-    return [_number(float(v)) for v in values]
+    return [number(float(v)) for v in values]

@@ -15,6 +15,7 @@ from levered_site.organizations.models import Organization, User
 from optimizations.config import validate_config, warnings_of
 from optimizations.models import BanditModel, Guardrail, Optimization
 from optimizations.services.publication import publish
+from optimizations.services.regimes import open_regime
 from optimizations.states import MOVES, ModelStatus, Status
 from warehouse.models import AssignmentSource, Metric
 from warehouse.services.sources import default_source
@@ -99,12 +100,14 @@ def create_optimization(
             created_by=created_by,
             updated_at=now,
         )
+        open_regime(optimization, now)
         Guardrail.objects.bulk_create(
             Guardrail(
                 optimization=optimization,
                 metric=guarded[str(g["metric_id"])],
                 direction=g["direction"],
                 margin_percent=g["margin_percent"],
+                on_violation=g.get("on_violation", Guardrail.OnViolation.NOTIFY),
             )
             for g in guardrails
         )
@@ -132,13 +135,25 @@ def _guarded_metrics(
 
 
 def update_optimization(
-    optimization: Optimization, *, name: str | None = None, description: str | None = None, status: str | None = None
+    optimization: Optimization,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    status: str | None = None,
+    holdout_percentage: int | None = None,
 ) -> Optimization:
-    """Renames, describes or moves an optimization; the moves are those of `states.MOVES`."""
-    before = audit.fields(optimization, "name", "description", "status")
+    """Renames, describes or moves an optimization, or changes its holdout; the moves are those of `states.MOVES`.
+
+    Raises:
+        Conflict: `invalid_transition`, or the holdout of an optimization that is not live.
+    """
+    told = ("name", "description", "status", "holdout_percentage")
+    before = audit.fields(optimization, *told)
     # a form may have written its values into the object already
     before |= Optimization.objects.values("name", "description").get(pk=optimization.pk)
     with transaction.atomic():
+        if holdout_percentage is not None and holdout_percentage != optimization.holdout_percentage:
+            _change_holdout(optimization, holdout_percentage)
         if status is not None and status != optimization.status:
             _move(optimization, status)
         if name is not None:
@@ -147,16 +162,27 @@ def update_optimization(
             optimization.description = description
         optimization.updated_at = timezone.now()
         optimization.save(update_fields=["name", "description", "updated_at"])
-        after = audit.fields(optimization, "name", "description", "status")
+        after = audit.fields(optimization, *told)
         audit.record_difference(optimization.organization, "optimization.updated", optimization, before, after)
     return optimization
+
+
+def _change_holdout(optimization: Optimization, percentage: int) -> None:
+    """A new share from now on, which opens a regime; users keep the arm of their first exposure in all numbers."""
+    live = Optimization.objects.filter(pk=optimization.pk, status=Status.LIVE)
+    if not live.update(holdout_percentage=percentage):
+        raise Conflict(f"The optimization is {optimization.status}; only a live one has a holdout to change.")
+    optimization.holdout_percentage = percentage
+    open_regime(optimization, timezone.now())
+    publish(optimization)
 
 
 def _move(optimization: Optimization, status: str) -> None:
     """Claims the move: of two callers at once, one succeeds and the other is told where things stand."""
     old = optimization.status
     now = timezone.now()
-    moment = {"completed_at": now} if status == Status.COMPLETED else {"archived_at": now}
+    ended = "completed_at" if status == Status.COMPLETED else "archived_at"
+    moment = {ended: now, "paused_at": None}  # a pause ends with what it withheld
     claimed = status in MOVES[old] and Optimization.objects.filter(pk=optimization.pk, status=old).update(
         status=status, **moment
     )

@@ -13,6 +13,7 @@ from levered_site.organizations.models import Organization
 from optimizations.config import UNKNOWN, Config, read_config
 from optimizations.models import BanditModel, Optimization, PosteriorVersion, ServingRevision
 from optimizations.services.policy import Policy, policy_of
+from optimizations.services.regimes import held_out_now
 from optimizations.services.snapshot import Fragments, Learned, Snapshot
 from optimizations.states import ModelStatus, Status
 
@@ -86,7 +87,7 @@ def build(row: Optimization, model: BanditModel | None, previous: Snapshot | Non
         model_type=row.model_type,
         created_at=row.created_at,
         revision=row.serving_revision,
-        holdout_percentage=row.holdout_percentage,
+        holdout_percentage=held_out_now(row),
         design=design,
         config=config,
         learned=learned,

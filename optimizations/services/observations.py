@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits.assignment import holdout_limit
+from bandits.likelihood import Reward
 from bandits.maturity import DelayCurve
 from bandits.observations import Observations
 from optimizations.config import UNKNOWN, Config, read_config
 from optimizations.models import Optimization
+from optimizations.services.regimes import regimes_of
+from warehouse.models import Metric
 from warehouse.services.observations import ArmDay, Cell, ReadSpec, read_arms, read_cells, read_delays
 from warehouse.services.sources import source_in_use
 
@@ -60,6 +63,7 @@ class Evidence:
         reported: uncapped cells with young exposures weighted likewise, for the read-outs.
         arms: per day and arm, users by their first exposure.
         unknown: exposures whose levels are not in the design.
+        reward: how a single value varies.
     """
 
     table: Table
@@ -67,6 +71,7 @@ class Evidence:
     reported: Observations
     arms: list[ArmDay]
     unknown: int
+    reward: Reward
 
 
 def config_of(optimization: Optimization) -> Config:
@@ -75,14 +80,21 @@ def config_of(optimization: Optimization) -> Config:
     )
 
 
+def reward_of(metric: Metric, reward_type: str) -> Reward:
+    """How values vary: weighted outcomes are numbers, whatever the configured type says."""
+    return "numeric" if reward_type == "numeric" or metric.column_mapping.get("outcomes") else "bool"
+
+
 def spec_of(optimization: Optimization, config: Config) -> ReadSpec:
+    first, *later = regimes_of(optimization)
     return ReadSpec(
         optimization_id=optimization.pk,
         design=tuple(f.name for f in config.design),
         context=tuple(f.name for f in config.context),
         reward_type="numeric" if config.reward_type == "numeric" else "bool",
         window_seconds=round(config.window_hours * 3600),
-        holdout_limit=holdout_limit(optimization.holdout_percentage),
+        holdout_limit=holdout_limit(first.percentage),
+        holdout_changes=tuple((regime.started_at, holdout_limit(regime.percentage)) for regime in later),
     )
 
 
@@ -100,12 +112,14 @@ def read_evidence(optimization: Optimization, config: Config, *, now: dt.datetim
     young = any(c.age_hours is not None for c in cells)
     curve = DelayCurve.of(read_delays(*read, now=now) if young else [])
     known, unknown = _decode(config, cells)
+    reward = reward_of(optimization.reward_metric, config.reward_type)
     return Evidence(
         table=_table(config, known),
-        learnable=_observations(config, known, curve, capped=True),
-        reported=_observations(config, known, curve, capped=False),
+        learnable=_observations(config, known, curve, reward, capped=True),
+        reported=_observations(config, known, curve, reward, capped=False),
         arms=read_arms(*read, now=now),
         unknown=unknown,
+        reward=reward,
     )
 
 
@@ -155,14 +169,16 @@ def _table(config: Config, known: list[_Known]) -> Table:
     return Table(**_merged(config, rows))
 
 
-def _observations(config: Config, known: list[_Known], curve: DelayCurve, *, capped: bool) -> Observations:
+def _observations(
+    config: Config, known: list[_Known], curve: DelayCurve, reward: Reward, *, capped: bool
+) -> Observations:
     def row(
         variant: int, context: tuple[int, ...], cell: Cell
     ) -> tuple[int, tuple[int, ...], int, float, float, float]:
         total = cell.capped_total if capped else cell.total
         squares = cell.capped_total_squares if capped else cell.total_squares
         n = cell.n * _matured(curve, cell.age_hours)
-        if config.reward_type == "bool":
+        if reward == "bool":
             n = max(n, total)  # more early conversions than expected are still at most one per exposure
         return variant, context, cell.day.toordinal(), n, total, squares
 

@@ -5,11 +5,21 @@ from typing import Any
 
 import numpy as np
 
+from bandits.likelihood import Reward
 from optimizations.config import Config
-from optimizations.models import Optimization, Readout
-from optimizations.services.conclusions import arm_total, lift_of_arms
-from optimizations.services.lifecycle import active_model
-from optimizations.services.observations import Table, config_of
+from optimizations.models import HoldoutRegime, Optimization, Readout
+from optimizations.services.insights import named_variant
+from optimizations.services.measured import (
+    arm_total,
+    lift_of_arms,
+    pair,
+    published_arms,
+    robust_lift,
+    sample_ratio_of,
+)
+from optimizations.services.observations import Table, config_of, reward_of
+from optimizations.services.regimes import regimes_of
+from optimizations.states import ModelStatus
 from warehouse.services.observations import ArmDay
 
 
@@ -20,53 +30,117 @@ def results(optimization: Optimization, *, start: dt.date | None = None, end: dt
         start, end: restrict the observed numbers (not the model's) to these UTC days, both included.
     """
     config = config_of(optimization)
-    model = active_model(optimization)
-    read = Readout.objects.filter(model=model).first() if model else None
+    read = latest_readout(optimization)
     conclusions: dict[str, Any] = read.conclusions if read else {}
     table = (Table.from_bytes(bytes(read.table)) if read else _empty(config)).within(start, end)
+    arms, regimes = _arms(read, start, end), regimes_of(optimization)
     return {
         "model_version": read.version if read else None,
         "computed_at": read.computed_at if read else None,
-        "primary_metric_vs_holdout": _versus_holdout(optimization, config, _arms(read, start, end)),
+        "primary_metric_vs_holdout": _versus_holdout(
+            optimization, reward_of(optimization.reward_metric, config.reward_type), arms
+        ),
+        "sample_ratio": sample_ratio_of(arms, [r.percentage for r in regimes]),
+        "holdout_regimes": _regimes(regimes, arms),
         "stats": _stats(conclusions),
+        "baseline_check": conclusions.get("baseline_check"),
         "variants": _variants(config, table, conclusions),
         "factor_importance": conclusions.get("factor_importance", []),
         "interaction_importance": conclusions.get("interaction_importance"),
         "context_importance": conclusions.get("context_importance", []),
+        "contexts": conclusions.get("insights", {}).get("contexts", []),
+        "personalization": conclusions.get("insights", {}).get("personalization"),
         "time_series": _time_series(config, table),
     }
 
 
+def arms_of(optimization: Optimization, *, start: dt.date | None = None, end: dt.date | None = None) -> list[ArmDay]:
+    """Users and their rewards per day, regime and arm, as of the latest training."""
+    return _arms(latest_readout(optimization), start, end)
+
+
+def latest_readout(optimization: Optimization) -> Readout | None:
+    """What every number rests on, without the posterior; None before the first training."""
+    found = Readout.objects.filter(model__optimization=optimization).exclude(model__status=ModelStatus.ARCHIVED)
+    return found.defer("blob").first()
+
+
 def lift_by_day(optimization: Optimization) -> list[dict[str, Any]]:
     """The measured lift as it stood at the end of each day: date, lift_percent, lift_ci."""
-    config = config_of(optimization)
-    model = active_model(optimization)
-    arms = _arms(Readout.objects.filter(model=model).first() if model else None, None, None)
+    reward = reward_of(optimization.reward_metric, config_of(optimization).reward_type)
+    arms = arms_of(optimization)
     points = []
     for day in sorted({a.day for a in arms}):
-        lift = lift_of_arms([a for a in arms if a.day <= day], reward_type=config.reward_type)
-        points.append({"date": day, "lift_percent": lift.lift_percent, "lift_ci": lift.lift_ci})
+        lift = lift_of_arms([a for a in arms if a.day <= day], reward=reward)
+        points.append({"date": day, "lift_percent": lift.lift_percent, "lift_ci": pair(lift.lift_ci)})
     return points
 
 
+def read_arms_of(read: Readout) -> list[ArmDay]:
+    return [ArmDay(dt.date.fromisoformat(day), *rest) for day, *rest in read.arms]
+
+
+def learned(optimization: Optimization) -> dict[str, Any]:
+    """What the latest training says about factors and segments, see `insights`; empty lists before the first."""
+    config = config_of(optimization)
+    read = latest_readout(optimization)
+    conclusions: dict[str, Any] = read.conclusions if read else {}
+    found: dict[str, Any] = conclusions.get("insights", {})
+    best, means = conclusions.get("best"), conclusions.get("mean")
+    return {
+        "model_version": read.version if read else None,
+        "computed_at": read.computed_at if read else None,
+        "factor_importance": conclusions.get("factor_importance", []),
+        "interaction_importance": conclusions.get("interaction_importance"),
+        "context_importance": conclusions.get("context_importance", []),
+        "levels": found.get("levels", []),
+        "interactions": found.get("interactions", []),
+        "best_variant": None if best is None else named_variant(config, best),
+        "best_reward": means[best] if means else None,
+        "contexts": found.get("contexts", []) if config.context else [],
+        "personalization": found.get("personalization"),
+        "context_coverage": found.get("context_coverage"),
+    }
+
+
 def _arms(read: Readout | None, start: dt.date | None, end: dt.date | None) -> list[ArmDay]:
-    arms = [ArmDay(dt.date.fromisoformat(day), *rest) for day, *rest in (read.arms if read else [])]
+    arms = read_arms_of(read) if read else []
     return [a for a in arms if (start is None or a.day >= start) and (end is None or a.day <= end)]
 
 
-def _versus_holdout(optimization: Optimization, config: Config, arms: list[ArmDay]) -> dict[str, Any]:
-    lift = lift_of_arms(arms, reward_type=config.reward_type)
+def _versus_holdout(optimization: Optimization, reward: Reward, arms: list[ArmDay]) -> dict[str, Any]:
+    """The documented fields are the published estimate, of one regime; `robust` compares within days and regimes."""
+    pooled = published_arms(arms)
+    lift = lift_of_arms(pooled, reward=reward)
     return {
         "metric_name": optimization.reward_metric.name,
         "holdout_rate": lift.holdout_rate,
-        "holdout_users": arm_total(arms, holdout=True).users,
+        "holdout_users": arm_total(pooled, holdout=True).users,
         "optimization_rate": lift.model_rate,
-        "optimization_users": arm_total(arms, holdout=False).users,
+        "optimization_users": arm_total(pooled, holdout=False).users,
         "lift_percent": lift.lift_percent,
-        "lift_ci": list(lift.lift_ci) if lift.lift_ci else None,
+        "lift_ci": pair(lift.lift_ci),
         "p_value": lift.p_value,
         "reason": lift.reason,
+        "regime": pooled[0].regime if pooled else None,
+        "robust": robust_lift(arms, reward=reward),
     }
+
+
+def _regimes(regimes: list[HoldoutRegime], arms: list[ArmDay]) -> list[dict[str, Any]]:
+    """The holdout's history, with the users whose windows have closed."""
+    ends = [regime.started_at for regime in regimes[1:]]
+    return [
+        {
+            "regime": position,
+            "holdout_percentage": regime.percentage,
+            "started_at": regime.started_at,
+            "ended_at": end,
+            "holdout_users": sum(a.users for a in arms if a.regime == position and a.holdout),
+            "optimization_users": sum(a.users for a in arms if a.regime == position and not a.holdout),
+        }
+        for position, (regime, end) in enumerate(zip(regimes, [*ends, None], strict=True))
+    ]
 
 
 def _stats(conclusions: dict[str, Any]) -> dict[str, Any]:

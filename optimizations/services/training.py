@@ -10,6 +10,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from bandits.baseline import check_baseline
+from bandits.likelihood import Reward
 from bandits.observations import Observations
 from bandits.posterior import Posterior, fit
 from bandits.readout import readout
@@ -18,9 +20,12 @@ from levered_site.organizations import audit
 from optimizations.config import Config
 from optimizations.models import BanditModel, PosteriorVersion, Readout, TrainingRun
 from optimizations.services.conclusions import conclude, summarize
+from optimizations.services.guardrails import evaluate_guardrails
+from optimizations.services.lift_history import snapshot_lift
 from optimizations.services.observations import Evidence, config_of, read_evidence, spec_of
 from optimizations.services.policy import slot_policy, slot_seed
 from optimizations.services.publication import publish
+from optimizations.services.regimes import held_out_now
 from optimizations.states import ModelStatus, Status
 from warehouse.services.observations import newest_event
 from warehouse.services.sources import source_in_use
@@ -55,12 +60,14 @@ def train(model: BanditModel, *, trigger: str, bias: Mapping[str, float] | None 
     try:
         run = TrainingRun.objects.create(model=model, trigger=trigger, stage="reading the warehouse")
         try:
-            return _train(run, model, config, bias, claimed_at)
+            run = _train(run, model, config, bias, claimed_at)
         except Exception as error:
             _record_failure(run, error)
             raise
     finally:
         BanditModel.objects.filter(pk=model.pk, training_claimed_at=claimed_at).update(training_claimed_at=None)
+    evaluate_guardrails(optimization)
+    return run
 
 
 def _train(
@@ -70,24 +77,26 @@ def _train(
     evidence = read_evidence(optimization, config, now=claimed_at)
     _enter(run, "fitting the model")
     previous = model.posteriors.filter(version=model.version).first()
-    posterior = _fit(config, evidence.learnable, previous.blob if previous else None, periods="iid")
+    posterior = _fit(config, evidence.reward, evidence.learnable, previous.blob if previous else None, periods="iid")
     _enter(run, "building the policy")
     policy = slot_policy(config, posterior, optimization_id=optimization.pk, bias=bias)
     cells = _heaviest_cells(posterior)
     shares = {cell: policy.shares(cell) for cell in cells}
     _enter(run, "reading out")
     earlier = Readout.objects.filter(model=model).first()
-    reporting = _fit(config, evidence.reported, earlier.blob if earlier else None, periods="random_walk")
+    reporting = _fit(
+        config, evidence.reward, evidence.reported, earlier.blob if earlier else None, periods="random_walk"
+    )
     read = readout(
         reporting,
         context_weights=cells,
         shares=shares,
-        holdout=optimization.holdout_percentage / 100,
+        holdout=held_out_now(optimization) / 100,
         draws=READOUT_DRAWS,
         rng=np.random.default_rng(slot_seed(optimization.pk)),
     )
-    conclusions = conclude(config, read)
-    arms = [[a.day.isoformat(), a.holdout, a.users, a.total, a.total_squares] for a in evidence.arms]
+    conclusions = conclude(config, read, check_baseline(reporting, evidence.reported), evidence.table)
+    arms = [[a.day.isoformat(), a.holdout, a.users, a.total, a.total_squares, a.regime] for a in evidence.arms]
     version = model.version + 1
     now = timezone.now()
     with transaction.atomic():
@@ -122,6 +131,7 @@ def _train(
                 "unknown_exposures": evidence.unknown,
             },
         )
+        snapshot_lift(model)
         optimization.summary = summarize(config, evidence, conclusions)
         optimization.save(update_fields=["summary"])
         publish(optimization)
@@ -177,11 +187,13 @@ def _check_bias(config: Config, bias: Mapping[str, float]) -> None:
         raise InvalidRequest.of(issues)
 
 
-def _fit(config: Config, observations: Observations, earlier: bytes | memoryview | None, *, periods: Any) -> Posterior:
+def _fit(
+    config: Config, reward: Reward, observations: Observations, earlier: bytes | memoryview | None, *, periods: Any
+) -> Posterior:
     return fit(
         config.bandit_design,
         observations,
-        reward="numeric" if config.reward_type == "numeric" else "bool",
+        reward=reward,
         warm_start=Posterior.from_bytes(bytes(earlier)) if earlier else None,
         periods=periods,
     )

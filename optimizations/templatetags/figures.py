@@ -113,6 +113,16 @@ def reward(value: Any, reward_type: str = "bool") -> str:
 
 
 @register.filter
+def change(value: Any, reward_type: str = "bool") -> str:
+    """A difference of expected rewards with its sign: percentage points for ``bool``, else a number."""
+    number = _finite(value)
+    if number is None:
+        return MISSING
+    text = f"{_text(number * 100, 2)} pp" if reward_type == "bool" else reward(number, reward_type)
+    return f"+{text}" if number > 0 and text.strip("0. p") else text
+
+
+@register.filter
 def ago(value: datetime | None) -> str:
     """How long ago, in one unit: 4 h ago."""
     if value is None:

@@ -1,4 +1,4 @@
-// What every page shares: theme choice, menus that close, copy buttons, range outputs.
+// What every page shares: theme choice, menus that close, copy buttons, filters that submit themselves.
 
 const root = document.documentElement;
 
@@ -21,7 +21,10 @@ function chooseTheme(choice) {
   } catch {
     // The choice then lasts for this page only.
   }
-  showChoice();
+  // On a small screen the tabs scroll sideways: the current one must not lie outside.
+document.querySelector(".tab-link[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+showChoice();
   root.dispatchEvent(new CustomEvent("themechange"));
 }
 
@@ -59,8 +62,16 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A form of filters is submitted by choosing; without this its button does it.
+document.addEventListener("change", (event) => {
+  event.target.closest("form[data-autosubmit]")?.requestSubmit();
+});
+
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   root.dispatchEvent(new CustomEvent("themechange"));
 });
+
+// On a small screen the tabs scroll sideways: the current one must not lie outside.
+document.querySelector(".tab-link[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 showChoice();

@@ -79,6 +79,36 @@ def test_the_measured_lift_counts_each_user_once_by_the_published_hash(acme: Ten
     assert 0 <= measured["p_value"] <= 1
 
 
+def test_the_robust_estimate_stands_beside_the_published_one(acme: Tenant) -> None:
+    optimization = trained(acme)
+    shown = results(acme, optimization)
+    robust = shown["primary_metric_vs_holdout"]["robust"]
+    assert robust["strata"] == 2
+    assert robust["always_valid_ci"][0] < robust["lift_ci"][0] < robust["lift_percent"] < robust["lift_ci"][1]
+    assert robust["always_valid_p_value"] >= robust["p_value"]
+    assert robust["verdict"] in {"too_early", "no_detectable_change"}
+    assert robust["reason"]
+    assert shown["sample_ratio"]["expected_holdout_share"] == 0.5
+    assert [r["holdout_percentage"] for r in shown["holdout_regimes"]] == [50]
+
+
+@pytest.mark.parametrize(
+    ("holdout", "count", "conversions"), [(50, 0, 0), (50, 1, 1), (0, 300, 30), (50, 300, 0), (50, 300, 300)]
+)
+def test_thin_data_gives_nulls_with_a_reason(acme: Tenant, holdout: int, count: int, conversions: int) -> None:
+    """No data, one user, one arm empty, no conversions, nothing but conversions; all on one day."""
+    optimization = make_optimization(acme.organization, holdout_percentage=holdout)
+    day = timezone.now() - dt.timedelta(days=3)
+    add_exposures(optimization, count, conversions=conversions, at=day, prefix="u")
+    assert acme.client.post(f"/api/v2/models/{optimization.models.get().pk}/train").status_code == 200
+    measured = results(acme, optimization)["primary_metric_vs_holdout"]
+    assert measured["lift_ci"] is None
+    assert measured["reason"]
+    assert measured["robust"]["always_valid_ci"] is None
+    assert measured["robust"]["verdict"] == "too_early"
+    assert measured["robust"]["reason"]
+
+
 def test_days_and_ranges(acme: Tenant) -> None:
     optimization = trained(acme)
     series = results(acme, optimization)["time_series"]

@@ -5,17 +5,19 @@ import pytest
 
 from bandits.lift import (
     ArmStatistics,
-    chi_square_tail,
-    harmed,
     measured_lift,
-    sample_ratio,
-    sequence_factor,
     stratified_lift,
 )
+from bandits.sample_ratio import chi_square_tail, sample_ratio, split_ratio
+from bandits.sequences import always_valid_p, sequence_factor
 
 
 def arm(users, successes):
     return ArmStatistics(users, successes, successes)
+
+
+def numeric_of(values):
+    return ArmStatistics(len(values), float(np.sum(values)), float(np.sum(values**2)))
 
 
 def numeric_arm(users, mean, sd):
@@ -94,7 +96,7 @@ def test_stratifying_removes_drift_that_pooling_takes_for_an_effect():
 
 def test_empty_strata_are_left_out():
     strata = [(arm(1000, 50), arm(9000, 500)), (arm(0, 0), arm(500, 100))]
-    assert stratified_lift(strata, reward="bool") == stratified_lift(strata[:1], reward="bool", planned_users=10000)
+    assert stratified_lift(strata, reward="bool") == stratified_lift(strata[:1], reward="bool")
     assert stratified_lift(strata[1:], reward="bool").reason
 
 
@@ -122,10 +124,22 @@ def test_the_sequence_is_tightest_near_the_plan():
     assert widths[100] > widths[1000] > widths[10000]
 
 
-def test_a_guardrail_is_broken_only_beyond_its_margin():
-    result = stratified_lift([(arm(50000, 5000), arm(50000, 4000))], reward="bool")
-    assert harmed(result, 5.0)
-    assert not harmed(result, 30.0)
+def test_the_always_valid_p_value_agrees_with_the_sequence():
+    for information in (1.0, 44.0, 100.0, 5000.0):
+        edge = sequence_factor(information, 100.0)
+        assert always_valid_p(edge, information, 100.0) == pytest.approx(0.05)
+        assert always_valid_p(0.9 * edge, information, 100.0) > 0.05 > always_valid_p(1.1 * edge, information, 100.0)
+    assert always_valid_p(0.0, 44.0, 100.0) == 1.0
+    assert always_valid_p(40.0, 44.0, 100.0) >= 0.0
+
+
+def test_numeric_strata_of_a_single_user_borrow_the_variance_of_the_others(rng):
+    values = rng.normal(10, 3, (40, 3))
+    days = [(numeric_of(v[:1]), numeric_of(v[1:])) for v in values[:20]]
+    days += [(numeric_of(v[:2]), numeric_of(v[2:])) for v in values[20:]]
+    low, high = stratified_lift(days, reward="numeric").lift_ci
+    assert -40 < low < 0 < high < 40
+    assert stratified_lift([(numeric_of(v[:1]), numeric_of(v[1:2])) for v in values], reward="numeric").reason
 
 
 def test_sample_ratio_golden_values():
@@ -134,6 +148,22 @@ def test_sample_ratio_golden_values():
     result = sample_ratio([5050, 4950], [1, 1])
     assert result.p_value == pytest.approx(0.317311, abs=5e-7)
     assert not result.mismatch
+
+
+def test_splits_add_up():
+    one, two = split_ratio([(9600, 90400, 0.1)]), split_ratio([(5050, 4950, 0.5)])
+    assert one.p_value == pytest.approx(2.4827e-05, rel=1e-4)
+    assert two.p_value == pytest.approx(0.317311, abs=5e-7)
+    both = split_ratio([(9600, 90400, 0.1), (5050, 4950, 0.5), (3, 1, 0.1), (7, 0, 1.0)])
+    assert (both.statistic, both.freedom) == (pytest.approx(one.statistic + two.statistic), 2)
+    assert split_ratio([(0, 0, 0.1)]).p_value is None
+
+
+def test_the_golden_log_ratio():
+    result = stratified_lift([(arm(10000, 1000), arm(90000, 9450))], reward="bool")
+    low, high = (1 + bound / 100 for bound in result.lift_ci)
+    assert (low, high) == pytest.approx((0.987059, 1.116954), abs=5e-7)
+    assert result.p_value == pytest.approx(0.121868, abs=5e-7)
 
 
 def test_rare_cells_are_pooled_or_left_out():

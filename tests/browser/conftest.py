@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test.utils import override_settings
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 CHROMIUM = os.environ.get("LEVERED_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -22,6 +23,13 @@ SWITCHES = [
 VIEWPORTS: dict[str, Any] = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 _skipped: list[bool] = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files() -> Iterator[None]:
+    """Served from where they lie: a clean clone has collected none. Before the live server builds its handler."""
+    with override_settings(WHITENOISE_USE_FINDERS=True, WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
 @pytest.fixture

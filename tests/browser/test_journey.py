@@ -113,6 +113,31 @@ def new_key(page: Page) -> str:
     return secret
 
 
+TABS = {
+    "Variants": "Variants",
+    "Factors": "What each level brings",
+    "Contexts": "Best variant per segment",
+    "Training": "Training runs",
+    "Integrate": "Integrate",
+    "Settings": "End this optimization",
+}
+
+
+def open_tab(page: Page, name: str) -> None:
+    page.get_by_label("Parts of this optimization").get_by_role("link", name=name).click()
+
+
+def end(page: Page, how: str, typed: str) -> None:
+    open_tab(page, "Settings")
+    page.locator("summary", has_text=how).click()
+    confirm(page, how, typed)
+
+
+def confirm(page: Page, how: str, typed: str) -> None:
+    page.get_by_label(re.compile("to confirm")).and_(page.locator(":visible")).fill(typed)
+    page.get_by_role("button", name=how, exact=True).click()
+
+
 def test_from_signing_in_to_archiving(page: Page, live_server: Any, globex: Tenant) -> None:
     owner = User.objects.create_user(EMAIL, PASSWORD)
     organization = create_organization(name="Northwind", owner=owner)
@@ -144,14 +169,25 @@ def test_from_signing_in_to_archiving(page: Page, live_server: Any, globex: Tena
     expect(page.locator(".uplot canvas")).to_have_count(2)
     fits(page, "optimization")
 
-    page.get_by_role("button", name="Complete…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Complete").click()
+    for tab, heading in TABS.items():
+        open_tab(page, tab)
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        fits(page, tab)
+    open_tab(page, "Variants")
+    page.get_by_label("headline", exact=True).select_option("Save time")
+    expect(page.get_by_text("2 of 4 variants match.")).to_be_visible()
+    open_tab(page, "Playground")
+    page.get_by_label("User id").fill("ada")
+    page.get_by_label("device").select_option("mobile")
+    page.get_by_role("button", name="Show what is served").click()
+    expect(page.get_by_role("heading", name="Why")).to_be_visible()
+    fits(page, "playground")
+
+    end(page, "Complete", "landing page")
+    expect(page.get_by_text("This is not the optimization's name.")).to_be_visible()
+    confirm(page, "Complete", "Landing page hero")
     expect(page.get_by_text("Completed: the winner is served to everyone.")).to_be_visible()
-    page.get_by_role("button", name="Archive…").click()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_be_hidden()
-    page.get_by_role("button", name="Archive…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Archive").click()
+    end(page, "Archive", "Landing page hero")
     expect(page.get_by_text("This optimization is archived.")).to_be_visible()
     assert Organization.objects.filter(optimizations__status="archived").get() == organization
 

@@ -16,8 +16,9 @@ from tests.factories import make_metric, make_optimization
 pytestmark = pytest.mark.django_db
 
 PAGES = ["optimizations", "optimization-create", "metrics", "warehouse", "api-keys"]
-OBJECT_PAGES = ["optimization", "optimization-training"]
-CHANGES = ["optimization-train", "optimization-complete", "optimization-archive"]
+TABS = ["variants", "factors", "contexts", "runs", "playground", "integrate", "settings"]
+OBJECT_PAGES = ["optimization", "optimization-training", *(f"optimization-{tab}" for tab in TABS)]
+CHANGES = [f"optimization-{change}" for change in ("train", "complete", "archive", "details", "bias")]
 
 
 def url(name: str, *args: Any) -> str:
@@ -100,7 +101,8 @@ def test_a_viewer_changes_nothing(sign_in: SignIn, acme: Tenant, change: str) ->
     assert viewer.post(url(change, optimization.pk)).status_code == 403
     page = viewer.get(url("optimization", optimization.pk)).content.decode()
     assert "Train now" not in page
-    assert "Archive…" not in page
+    assert "Settings</a>" not in page
+    assert viewer.get(url("optimization-settings", optimization.pk)).status_code == 403
 
 
 def test_a_viewer_sees_lists_but_no_forms(sign_in: SignIn, acme: Tenant) -> None:
@@ -125,10 +127,10 @@ def test_a_form_without_its_token_is_refused(sign_in: SignIn, acme: Tenant, path
     assert sign_in(acme, csrf=True).post(url(path), {"name": "x"}).status_code == 403
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *OBJECT_PAGES])
 def test_pages_keep_the_content_security_policy(sign_in: SignIn, acme: Tenant, page: str) -> None:
-    make_optimization(acme.organization)
-    answer = sign_in(acme).get(url(page))
+    optimization = make_optimization(acme.organization)
+    answer = sign_in(acme).get(url(page, optimization.pk) if page in OBJECT_PAGES else url(page))
     policy = answer.headers["Content-Security-Policy"]
     assert "unsafe" not in policy
     html = answer.content.decode()

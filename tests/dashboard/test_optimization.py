@@ -19,6 +19,7 @@ from tests.dashboard.conftest import SignIn
 from tests.factories import CONFIG, add_exposures, make_metric, make_optimization
 
 pytestmark = pytest.mark.django_db
+TABS = ("/variants", "/factors", "/contexts", "/runs", "/playground", "/integrate", "/settings")
 BASELINE = {"headline": "Ship faster", "cta_text": "Start free"}
 BETTER = {"headline": "Save time", "cta_text": "Try it now"}
 
@@ -60,17 +61,20 @@ def test_a_fresh_one_says_what_to_do_and_invents_no_number(sign_in: SignIn, acme
         '"name": "signup"',
     ):
         assert text in page
-    assert '<svg class="fig"' not in page.split("Variants</h2>")[0].split("Users per arm")[0]
-    assert answer.context["importance"] == []
-    assert page.index("Integrate") < page.index("Variants</h2>")
+    assert '<svg class="fig"' not in page.split("Leading variants</h2>")[0].split("Users per arm")[0]
+    assert page.index("Integrate</h2>") < page.index("Leading variants</h2>")
 
 
 def test_the_page_shows_what_the_api_answers(sign_in: SignIn, acme: Tenant) -> None:
     optimization = learned(acme)
-    answer = sign_in(acme).get(url(optimization))
+    browser = sign_in(acme)
+    answer = browser.get(url(optimization))
     page = answer.content.decode()
     api = acme.client.get(f"/api/v2/optimizations/{optimization.pk}/results").json()
-    shown = {row.numbers["variant_key"]: row.numbers for row in answer.context["variants"]}
+    shown = {
+        row.numbers["variant_key"]: row.numbers
+        for row in browser.get(url(optimization, "/variants")).context["variants"]
+    }
     assert {key: value["exposures"] for key, value in shown.items()} == {
         v["variant_key"]: v["exposures"] for v in api["variants"]
     }
@@ -89,7 +93,7 @@ def test_the_page_shows_what_the_api_answers(sign_in: SignIn, acme: Tenant) -> N
 
 
 def test_the_leader_and_the_baseline_are_named_and_traffic_orders_the_table(sign_in: SignIn, acme: Tenant) -> None:
-    rows = sign_in(acme).get(url(learned(acme))).context["variants"].object_list
+    rows = sign_in(acme).get(url(learned(acme), "/variants")).context["variants"].object_list
     assert [row.numbers["number"] for row in rows if row.is_baseline] == [1]
     leader = next(row for row in rows if row.is_leader)
     assert leader.numbers["prob_best"] == max(row.numbers["prob_best"] for row in rows)
@@ -102,9 +106,9 @@ def test_many_variants_are_paged(sign_in: SignIn, acme: Tenant) -> None:
     config = {"design_factors": [{"name": n, "dtype": "int", "levels": levels} for n in ("a", "b")]}
     optimization = make_optimization(acme.organization, training_data_config=config)
     browser = sign_in(acme)
-    first, last = (browser.get(url(optimization) + f"?page={page}").context["variants"] for page in (1, 4))
-    assert (len(first), len(last)) == (10, 6)
-    assert browser.get(url(optimization) + "?page=nonsense").status_code == 200
+    first, last = (browser.get(url(optimization, f"/variants?page={page}")).context["variants"] for page in (1, 2))
+    assert (len(first), len(last)) == (25, 11)
+    assert browser.get(url(optimization, "/variants?page=nonsense")).status_code == 200
 
 
 def test_the_number_of_queries_does_not_grow_with_variants_or_days(
@@ -118,10 +122,9 @@ def test_the_number_of_queries_does_not_grow_with_variants_or_days(
     for _ in range(5):
         train(model, trigger="command")
     browser = sign_in(acme)
-    with django_assert_max_num_queries(12):
-        browser.get(url(optimization))
-    with django_assert_max_num_queries(12):
-        browser.get(url(optimization, "/training"))
+    for tab in ("", *TABS, "/playground?anonymous_id=ada", "/training"):
+        with django_assert_max_num_queries(12):
+            assert browser.get(url(optimization, tab)).status_code == 200
 
 
 def test_training_now_trains_and_tells_the_open_page_of_newer_results(sign_in: SignIn, acme: Tenant) -> None:
@@ -164,25 +167,35 @@ def test_a_failed_run_shows_why_and_the_last_good_version_stays(sign_in: SignIn,
         model=model, trigger="schedule", outcome="failed", error="No answer.", finished_at=timezone.now()
     )
     page = sign_in(acme).get(url(optimization)).content.decode()
-    assert page.count("No answer.") == 2
+    assert "No answer." in page
+    assert sign_in(acme).get(url(optimization, "/runs")).content.decode().count("No answer.") == 2
     assert "Version 1" in page
     assert "Last run failed" in page
 
 
-def test_completing_and_archiving_move_on_and_never_back(sign_in: SignIn, acme: Tenant) -> None:
-    optimization = make_optimization(acme.organization)
-    browser = sign_in(acme)
-    done = browser.post(url(optimization, "/complete"), follow=True).content.decode()
+def test_completing_and_archiving_ask_for_the_name_and_never_go_back(sign_in: SignIn, acme: Tenant) -> None:
+    optimization = make_optimization(acme.organization, name="Hero  of the page")
+    browser, confirmed = sign_in(acme), {"confirmation": "Hero of the page "}
+    for wrong in ({}, {"confirmation": ""}, {"confirmation": "hero of the page"}):
+        refused = browser.post(url(optimization, "/complete"), wrong)
+        assert refused.status_code == 400
+        assert "confirmation" in refused.context["forms"]["complete"].errors
+        optimization.refresh_from_db()
+        assert optimization.status == "live"
+    done = browser.post(url(optimization, "/complete"), confirmed, follow=True).content.decode()
     assert "The winner is now served to everyone." in done
     assert "Train now" not in done
-    assert 'id="confirm-complete"' not in done
-    again = browser.post(url(optimization, "/complete"), follow=True).content.decode()
+    settings = browser.get(url(optimization, "/settings")).content.decode()
+    assert "/complete" not in settings
+    assert "/bias" not in settings
+    again = browser.post(url(optimization, "/complete"), confirmed, follow=True).content.decode()
     assert "Completed" in again
-    gone = browser.post(url(optimization, "/archive"), follow=True).content.decode()
+    gone = browser.post(url(optimization, "/archive"), confirmed, follow=True).content.decode()
     assert "This optimization is archived." in gone
     assert "Integrate" not in gone
-    refused = browser.post(url(optimization, "/complete"), follow=True).content.decode()
-    assert "cannot become completed" in refused
+    assert "Playground" not in gone
+    refused = browser.post(url(optimization, "/complete"), confirmed, follow=True)
+    assert "cannot become completed" in refused.content.decode()
     optimization.refresh_from_db()
     assert optimization.status == "archived"
 
@@ -210,5 +223,5 @@ def test_what_users_typed_is_escaped_everywhere(sign_in: SignIn, acme: Tenant) -
     assert model is not None
     train(model, trigger="command")
     browser = sign_in(acme)
-    for path in (url(optimization), "/"):
+    for path in (url(optimization), *(url(optimization, tab) for tab in TABS), "/"):
         assert "<script>alert" not in browser.get(path).content.decode()

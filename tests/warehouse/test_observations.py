@@ -12,6 +12,7 @@ from sqlglot import exp
 from levered_site.errors import InvalidRequest
 from optimizations.config import Factor
 from tests.conftest import Tenant
+from tests.warehouse.reference import held_out
 from tests.warehouse.test_attribution import LIMIT, NOW, WINDOW, spec_of
 from warehouse.connectors.sqlite_functions import Functions
 from warehouse.models import AssignmentSource, Exposure, Metric, Reward
@@ -376,6 +377,28 @@ class TestArmsAndDelays:
         assert counts[1 << 32] == counts[(1 << 32) - 1] == {True: 20}
         assert sum(counts[LIMIT].values()) == 20
         assert len(counts[LIMIT]) == 2  # twenty users all in one arm: one chance in half a million
+
+    def test_the_limit_in_force_at_the_first_exposure_decides(self, world: World) -> None:
+        everyone, nobody = 1 << 32, 0
+        change = T0 + dt.timedelta(minutes=1)
+        world.see("before", change - MICRO)
+        world.see("before", change + MICRO)  # seen again: stays where it was first
+        world.see("at", change)
+        world.see("after", change + 5 * MICRO)
+        world.see("later", change + dt.timedelta(minutes=2))
+        changes = ((change, nobody), (change + dt.timedelta(minutes=1), everyone))
+        arms = world.arms(holdout_limit=everyone, holdout_changes=changes)
+        assert {(a.regime, a.holdout): a.users for a in arms} == {(0, True): 1, (1, False): 2, (2, True): 1}
+
+    def test_a_changed_limit_moves_only_those_between_the_limits(self, world: World) -> None:
+        for i in range(40):
+            world.see(f"u{i}", T0)
+            world.see(f"v{i}", T0 + dt.timedelta(minutes=2))
+        arms = world.arms(holdout_limit=1 << 31, holdout_changes=((T0 + dt.timedelta(minutes=1), LIMIT),))
+        found = {(a.regime, a.holdout): a.users for a in arms}
+        for regime, prefix, limit in ((0, "u", 1 << 31), (1, "v", LIMIT)):
+            held = sum(held_out(world.optimization_id, f"{prefix}{i}", limit) for i in range(40))
+            assert (found.get((regime, True), 0), found.get((regime, False), 0)) == (held, 40 - held)
 
     def test_an_open_window_waits(self, world: World) -> None:
         world.see("ann", NOW - WINDOW + MICRO)

@@ -46,13 +46,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class ArmDay:
-    """Users by the day of their first exposure, whose windows have closed."""
+    """Users by the day and the regime of their first exposure, whose windows have closed."""
 
     day: dt.date
     holdout: bool
     users: int
     total: float
     total_squares: float
+    regime: int = 0
 
 
 def read_cells(
@@ -108,11 +109,12 @@ def read_arms(
     start: dt.date | None = None,
     end: dt.date | None = None,
 ) -> list[ArmDay]:
-    """Per UTC day of the first exposure and arm: users whose window has closed, and their rewards."""
+    """Per UTC day and regime of the first exposure, and arm: users whose window has closed, and their rewards."""
     read = _Read(source, metric, spec, Period(now, start, end))
     return [
-        ArmDay(read.dialect.decode_day(day), bool(holdout), cast(int, users), *_finite(sums))
-        for day, holdout, users, *sums in read.run(arms(read.attribution)).rows
+        ArmDay(read.dialect.decode_day(day), bool(holdout), cast(int, users), total, squares, cast(int, regime))
+        for day, regime, holdout, users, *sums in read.run(arms(read.attribution)).rows
+        for total, squares in [_finite(sums)]
     ]
 
 
@@ -157,6 +159,7 @@ class _Read:
 
     def run(self, tree: exp.Query, **params: object) -> Rows:
         moments = {"now_at": self.period.now, "start_at": self.period.start_at, "end_at": self.period.end_at}
+        moments |= {f"change_{i}": at for i, (at, _) in enumerate(self.attribution.spec.holdout_changes, start=1)}
         bound = {name: self.dialect.moment(moment) for name, moment in moments.items() if moment}
         start_date = self.period.start_at or BEGINNING
         return self.reader.run(tree, {**bound, START_DATE: start_date, **params})

@@ -2,7 +2,8 @@
 
 Whether a user is held out is recomputed from the published hash (docs of the assignment), so that anybody can check it:
 the first 32 bits of md5("<optimization_id>:holdout:<anonymous_id>") are below the limit. As fixed-width lowercase
-hexadecimal, text compares as the numbers do.
+hexadecimal, text compares as the numbers do. Where the limit was changed, the one in force at the first exposure
+counts, and users of different limits are kept apart as regimes.
 """
 
 from uuid import UUID
@@ -16,26 +17,41 @@ _HASHES = 1 << 32
 
 
 def arms(attribution: Attribution) -> exp.Select:
-    """day, holdout (1 or 0), users, total, total_squares."""
+    """day, regime (0, 1, …), holdout (1 or 0), users, total, total_squares. Parameters: `change_1`, … besides."""
     spec, dialect = attribution.spec, attribution.dialect
-    holdout = held_out(exp.column("uid"), spec.optimization_id, spec.holdout_limit, dialect)
-    arm = exp.case().when(holdout, exp.convert(1)).else_(exp.convert(0))
     day = dialect.day(exp.column("at"))
-    users = exp.select(exp.alias_(day, "day"), exp.alias_(arm, "holdout"), "y")
-    users = users.from_(attribution.credited_users().subquery("credited"))
+    arm = [_as_number(held_out(exp.column("uid"), spec.optimization_id, limit, dialect)) for limit in spec.limits]
+    regime: list[exp.Expr] = [exp.convert(i) for i in range(len(arm))]
+    columns = [exp.alias_(day, "day"), exp.alias_(_in_force(regime), "regime"), exp.alias_(_in_force(arm), "holdout")]
+    users = exp.select(*columns, "y").from_(attribution.credited_users().subquery("credited"))
     users = users.where(attribution.mature(), *attribution.in_period())
     y = exp.column("y")
     return (
         exp.select(
             "day",
+            "regime",
             "holdout",
             exp.alias_(exp.func("COUNT", exp.Star()), "users"),
             exp.alias_(exp.Sum(this=y), "total"),
             exp.alias_(exp.Sum(this=exp.Mul(this=y.copy(), expression=y.copy())), "total_squares"),
         )
         .from_(users.subquery("users"))
-        .group_by("day", "holdout")
+        .group_by("day", "regime", "holdout")
     )
+
+
+def _as_number(condition: exp.Expr) -> exp.Expr:
+    return exp.case().when(condition, exp.convert(1)).else_(exp.convert(0))
+
+
+def _in_force(values: list[exp.Expr]) -> exp.Expr:
+    """The value of the regime that `at` lies in: the latest whose beginning is not after it."""
+    if len(values) == 1:
+        return values[0]
+    case = exp.Case()
+    for i in range(len(values) - 1, 0, -1):
+        case = case.when(exp.column("at") >= exp.Placeholder(this=f"change_{i}"), values[i])
+    return case.else_(values[0])
 
 
 def held_out(uid: exp.Expr, optimization_id: UUID, limit: int, dialect: Dialect) -> exp.Expr:

@@ -13,7 +13,10 @@ from warehouse.mapping import MetricMapping, SourceMapping
 
 @dataclass(frozen=True)
 class ReadSpec:
-    """`design` and `context` are factor names. Held out is whose 32-bit hash is below `holdout_limit`."""
+    """`design` and `context` are factor names. Held out is whose 32-bit hash is below `holdout_limit`.
+
+    `holdout_changes`, in the order of time: from when on which other limit was in force.
+    """
 
     optimization_id: UUID
     design: tuple[str, ...]
@@ -21,6 +24,12 @@ class ReadSpec:
     reward_type: Literal["bool", "numeric"]
     window_seconds: int
     holdout_limit: int
+    holdout_changes: tuple[tuple[dt.datetime, int], ...] = ()
+
+    @property
+    def limits(self) -> tuple[int, ...]:
+        """The limit of every regime, the first one's first."""
+        return (self.holdout_limit, *(limit for _, limit in self.holdout_changes))
 
 
 @dataclass(frozen=True)
