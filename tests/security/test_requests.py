@@ -192,6 +192,14 @@ class TestBrowsers:
         someone.save()
         assert client.get("/metrics").status_code == 302
 
+    @pytest.mark.parametrize(
+        "cookie", ['"\\000\\000\\000\\000\\000\\000\\000\\000"', "x" * 5000, "é" * 32, "../../../../etc/passwd"]
+    )
+    def test_a_cookie_that_is_no_key_is_no_session(self, cookie: str, anonymous: APIClient) -> None:
+        headers = {"HTTP_COOKIE": f"sessionid={cookie}"}
+        assert anonymous.get("/api/v2/me", **headers).status_code == 401
+        assert anonymous.get("/metrics", **headers).status_code == 302
+
 
 class TestSigningIn:
     @pytest.mark.parametrize("door", ["/login", "/admin/login/"])
