@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bandits.posterior import Posterior
 
 MAGIC = b"LVRDPOST"
-VERSION = 1
+VERSION = 2
 _HEADER = len(MAGIC) + 2 + 32
 _DTYPES = {"<f8": np.float64, "<i8": np.int64, "|b1": np.bool_}
 

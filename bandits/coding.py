@@ -15,7 +15,9 @@ import numpy as np
 from bandits.arrays import FloatArray, IntArray
 from bandits.design import Design
 
-Kind = Literal["intercept", "main", "pair", "context", "context_design"]
+Kind = Literal["intercept", "main", "pair", "context", "context_pair", "context_design"]
+
+CONTEXT_PAIR_COLUMNS = 200  # most columns spent on pairs of context factors; the smallest pairs come first
 
 
 @lru_cache(maxsize=256)
@@ -47,7 +49,8 @@ class Term:
 
     Attributes:
         kind: what it is; every kind is one order of the hierarchical prior.
-        members: (design factor,), (factor, factor), (context factor,) or (context factor, design factor).
+        members: (design factor,), (factor, factor), (context factor,), (context factor, context factor) or
+            (context factor, design factor).
         coding: (one-hot size, width).
         start: position of its first coefficient within the design or the context block.
     """
@@ -71,7 +74,7 @@ class Terms:
 
     Attributes:
         design_terms: intercept, main effects, pairwise interactions.
-        context_terms: context main effects, context x design factor interactions.
+        context_terms: context main effects, pairs of contexts, context x design factor interactions.
         n_design, n_context: number of coefficients of each block.
     """
 
@@ -93,7 +96,10 @@ class Terms:
         """One-hot positions of (variant, context) rows in a context term's coding."""
         size = self.design.contexts[term.members[0]]
         index: IntArray = context[:, term.members[0]] % (size + 1)
-        if term.kind == "context_design":
+        if term.kind == "context_pair":
+            size = self.design.contexts[term.members[1]]
+            index = index * (size + 1) + context[:, term.members[1]] % (size + 1)
+        elif term.kind == "context_design":
             factor = term.members[1]
             index = index * self.design.factors[factor] + self.design.levels[variant, factor]
         return index
@@ -117,11 +123,34 @@ def _context_codings(design: Design) -> Iterator[tuple[Kind, tuple[int, ...], Fl
     active = [context for context, size in enumerate(design.contexts) if size > 1]
     for context in active:
         yield "context", (context,), context_contrasts(design.contexts[context])
+    for first, second in _context_pairs(design):
+        coding = _kron(context_contrasts(design.contexts[first]), context_contrasts(design.contexts[second]))
+        yield "context_pair", (first, second), coding
     for context in active:
         for factor, size in enumerate(design.factors):
             if size > 1:
                 coding = _kron(context_contrasts(design.contexts[context]), contrasts(size))
                 yield "context_design", (context, factor), coding
+
+
+def _context_pairs(design: Design) -> list[tuple[int, int]]:
+    """Pairs of context factors that get a term.
+
+    They choose nothing by themselves. But where they are left out, the rate of a combination of contexts is put down to
+    the variants that were served in it, as effects of context x design, and those do choose.
+    """
+    active = [context for context, size in enumerate(design.contexts) if size > 1]
+
+    def columns(pair: tuple[int, int]) -> int:
+        return (design.contexts[pair[0]] - 1) * (design.contexts[pair[1]] - 1)
+
+    kept, total = [], 0
+    for pair in sorted(combinations(active, 2), key=columns):
+        total += columns(pair)
+        if total > CONTEXT_PAIR_COLUMNS:
+            break
+        kept.append(pair)
+    return sorted(kept)
 
 
 def _kron(left: FloatArray, right: FloatArray) -> FloatArray:

@@ -141,6 +141,10 @@ def context_part(terms: Terms, context: Sequence[int], coefficients: FloatArray)
         level = context[term.members[0]]
         if term.kind == "context":
             constant = constant + term.coding[level] @ values
+        elif term.kind == "context_pair":
+            size = terms.design.contexts[term.members[1]] + 1
+            rows = term.coding.reshape(-1, size, term.width)[level, context[term.members[1]]]
+            constant = constant + rows @ values
         else:
             size = terms.design.factors[term.members[1]]
             rows = term.coding.reshape(-1, size, term.width)[level]

@@ -48,7 +48,8 @@ class Importances:
 
     Factors, pairs and `interactions` (all pairs together) are shares of the variance that the design makes: main
     effects, pairs, residuals. `contexts` are a context factor's main effect and its interactions with the design, as
-    shares of the variance of design and contexts together.
+    shares of the variance of design and contexts together. What is particular to a pair of contexts counts in the
+    whole only.
     """
 
     factors: list[Importance]
@@ -69,15 +70,18 @@ def importances(draws: Draws) -> Importances:
     by_pair = _variances(pairs, design)
     within = by_main.sum(axis=0) + by_pair.sum(axis=0) + _residual_variance(draws)
     by_context = np.zeros((len(posterior.design.contexts), draws.count))
+    whole = within.copy()
     for term, values in zip(terms.context_terms, _variances(list(terms.context_terms), context), strict=True):
-        by_context[term.members[0]] += values
+        whole += values
+        if term.kind != "context_pair":
+            by_context[term.members[0]] += values
     used = [position for position, size in enumerate(posterior.design.contexts) if size > 1]
     pooled = _shares([()], by_pair.sum(axis=0)[None], within) if pairs else [None]
     return Importances(
         factors=_shares([term.members for term in mains], by_main, within),
         pairs=_shares([term.members for term in pairs], by_pair, within),
         interactions=pooled[0],
-        contexts=_shares([(position,) for position in used], by_context[used], within + by_context.sum(axis=0)),
+        contexts=_shares([(position,) for position in used], by_context[used], whole),
     )
 
 

@@ -116,8 +116,8 @@ def fit(
 ) -> Posterior:
     """Fit the hierarchical Bayesian factorial GLM.
 
-    eta = intercept + main effects + pairwise interactions + contexts + context x design + residual of the variant
-    + period, with a logit link ("bool") or an identity link and known noise variance ("numeric").
+    eta = intercept + main effects + pairwise interactions + contexts and their pairs + context x design + residual of
+    the variant + period, with a logit link ("bool") or an identity link and known noise variance ("numeric").
 
     Args:
         observations: cells; duplicates are added up.

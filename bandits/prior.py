@@ -19,7 +19,7 @@ class Prior:
     absent, as they often are, a large guess costs more than a small one costs where they are present.
 
     Attributes:
-        main, pair, context, context_design, residual, period: guesses s per order of effects.
+        main, pair, context, context_pair, context_design, residual, period: guesses s per order of effects.
         random_walk: the guess that takes the place of `period` for random-walk steps.
         order_shape: IG shape a_0 of the variance pooled over an order.
         term_shape: IG shape a_1 of a term's variance around its order's.
@@ -31,6 +31,7 @@ class Prior:
     main: float = 0.20
     pair: float = 0.05
     context: float = 0.30
+    context_pair: float = 0.15
     context_design: float = 0.08
     residual: float = 0.10
     period: float = 0.05
@@ -87,6 +88,7 @@ class Groups:
             "main": prior.main,
             "pair": prior.pair,
             "context": prior.context,
+            "context_pair": prior.context_pair,
             "context_design": prior.context_design,
             "period": prior.random_walk if random_walk else prior.period,
         }

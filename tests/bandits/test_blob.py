@@ -31,6 +31,14 @@ def test_an_empty_fit_and_one_without_residuals_round_trip(observe):
         assert np.all(np.isinf(Posterior.from_bytes(copy.to_bytes()).residual_precision))
 
 
+def test_the_first_version_is_refused(posterior):
+    """It had no pairs of contexts, so that its coefficients would be taken for others."""
+    data = bytearray(posterior.to_bytes())
+    data[len(blob.MAGIC) : len(blob.MAGIC) + 2] = (1).to_bytes(2, "big")
+    with pytest.raises(UnsupportedVersionError, match="version 1, this code reads 2"):
+        Posterior.from_bytes(bytes(data))
+
+
 def test_another_version_is_refused(posterior):
     data = bytearray(posterior.to_bytes())
     data[len(blob.MAGIC) : len(blob.MAGIC) + 2] = (blob.VERSION + 1).to_bytes(2, "big")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bandits.coding import context_contrasts, contrasts, terms_of
+from bandits.coding import CONTEXT_PAIR_COLUMNS, context_contrasts, contrasts, terms_of
 from bandits.design import Design
 from bandits.gram import OneHotMatrix
 
@@ -32,6 +32,24 @@ def test_factors_with_one_level_have_no_terms():
     terms = terms_of(Design([1, 3, 1], [1, 2]))
     assert [term.kind for term in terms.design_terms] == ["intercept", "main"]
     assert [term.members for term in terms.context_terms] == [(1,), (1, 1)]
+
+
+def test_pairs_of_contexts_sum_to_zero_over_either_and_are_zero_where_one_is_missing():
+    terms = terms_of(Design([2], [3, 2]))
+    pair = next(term for term in terms.context_terms if term.kind == "context_pair")
+    assert pair.members == (0, 1)
+    table = (pair.coding @ np.arange(1.0, pair.width + 1)).reshape(4, 3)
+    assert np.allclose(table.sum(axis=0), 0)
+    assert np.allclose(table.sum(axis=1), 0)
+    assert np.all(table[-1] == 0)
+    assert np.all(table[:, -1] == 0)
+
+
+def test_the_smallest_pairs_of_contexts_come_first_and_long_ones_get_no_term():
+    terms = terms_of(Design([2], [30, 3, 12, 2]))
+    pairs = [term for term in terms.context_terms if term.kind == "context_pair"]
+    assert [term.members for term in pairs] == [(0, 1), (0, 3), (1, 2), (1, 3), (2, 3)]
+    assert sum(term.width for term in pairs) <= CONTEXT_PAIR_COLUMNS
 
 
 @pytest.mark.parametrize("dense", [True, False])

@@ -296,3 +296,16 @@ def test_negative_totals_are_refused_for_bool():
 def test_observations_outside_the_design_are_refused():
     with pytest.raises(ValueError, match=r"^variant"):
         fit(Design([2]), cells([2], [1.0], [1.0]), reward="bool")
+
+
+def test_the_rate_of_a_combination_of_contexts_is_not_put_down_to_the_variants_served_in_it():
+    design = Design([2], [2, 2])
+    context = np.repeat([[0, 0], [0, 1], [1, 0], [1, 1]], 2, axis=0)
+    variant = np.tile([0, 1], 4)
+    rate = np.repeat([0.05, 0.10, 0.10, 0.05], 2)  # no sum of two effects
+    n = np.where(variant == (rate == 0.10), 9000.0, 1000.0)
+    observations = cells(variant, n, n * rate, design=design, context=context)
+    posterior = fit(design, observations, reward="bool")
+    for cell in design.context_cells:
+        low, high = sorted(expected_reward(posterior, cell))
+        assert high < 1.05 * low
