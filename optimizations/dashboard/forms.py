@@ -1,5 +1,6 @@
 """The dashboard's forms: reading what was typed. What it may mean is decided by the services."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -123,6 +124,42 @@ class FactorForm(forms.Form):
     def as_factor(self) -> dict[str, Any]:
         """The factor as the API takes it."""
         return {key: self.cleaned_data[key] for key in ("name", "dtype", "levels")}
+
+
+class ExclusionForm(forms.Form):
+    """Levels that are never shown together. `combination` holds one `factor = level` per line."""
+
+    combination = forms.CharField(required=False, widget=area(2, spellcheck="false"))
+
+    def clean_combination(self) -> list[tuple[str, str]]:
+        pairs: list[tuple[str, str]] = []
+        for line in self.cleaned_data["combination"].splitlines():
+            if not line.strip():
+                continue
+            name, equals, level = (part.strip() for part in line.partition("="))
+            if not (name and equals and level):
+                raise ValidationError(f"“{line.strip()}” is not of the form factor = level.")
+            if name in dict(pairs):
+                raise ValidationError(f"The factor “{name}” stands twice; an exclusion has one level of each.")
+            pairs.append((name, level))
+        return pairs
+
+    def as_combination(self, dtypes: Mapping[str, str]) -> dict[str, Any]:
+        """The combination as the API takes it; `dtypes` are those of the design factors, by name.
+
+        A level that is not of its factor's type stays as it was typed, and is refused where it is looked up.
+        """
+        return {name: _level_or_text(level, dtypes.get(name, "str")) for name, level in self._pairs()}
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return self.cleaned_data.get("combination") or []
+
+
+def _level_or_text(text: str, dtype: str) -> str | bool | int | float:
+    try:
+        return parse_level(text, dtype)
+    except ValidationError:
+        return text
 
 
 def parse_level(line: str, dtype: str) -> str | bool | int | float:
