@@ -58,7 +58,7 @@ def test_no_page_has_a_serious_violation(page: Page, live_server: Any, acme: Ten
         "/settings",
     ]
     pages = ["/", "/optimizations/new", *(one + tab for tab in tabs), "/metrics", "/settings/warehouse"]
-    pages.append("/settings/api-keys")
+    pages += [f"/metrics/{optimization.reward_metric_id}", "/settings/api-keys"]
     axe, wrong = AXE.read_text(), []
     for path in ["/login", *pages]:
         if path == "/":
