@@ -1,5 +1,6 @@
 """The dashboard's forms: reading what was typed. What it may mean is decided by the services."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -10,6 +11,8 @@ from optimizations.models import ModelType
 from warehouse.models import Metric
 
 REWARD_TYPES = [("bool", "Whether it happened"), ("numeric", "Its value, summed")]
+METRIC_TYPES = [*REWARD_TYPES, ("outcomes", "Which of several outcomes, by weight")]
+MATCHES = [("name", "By name"), ("value", "By value")]
 DTYPES = [("str", "Text"), ("bool", "Yes or no"), ("int", "Whole number"), ("float", "Number")]
 METRIC_SOURCES = [("existing", "Use an existing metric"), ("new", "New metric")]
 EVENT_SOURCES = [("event", "An event sent to the managed warehouse"), ("sql", "A query")]
@@ -125,6 +128,42 @@ class FactorForm(forms.Form):
         return {key: self.cleaned_data[key] for key in ("name", "dtype", "levels")}
 
 
+class ExclusionForm(forms.Form):
+    """Levels that are never shown together. `combination` holds one `factor = level` per line."""
+
+    combination = forms.CharField(required=False, widget=area(2, spellcheck="false"))
+
+    def clean_combination(self) -> list[tuple[str, str]]:
+        pairs: list[tuple[str, str]] = []
+        for line in self.cleaned_data["combination"].splitlines():
+            if not line.strip():
+                continue
+            name, equals, level = (part.strip() for part in line.partition("="))
+            if not (name and equals and level):
+                raise ValidationError(f"“{line.strip()}” is not of the form factor = level.")
+            if name in dict(pairs):
+                raise ValidationError(f"The factor “{name}” stands twice; an exclusion has one level of each.")
+            pairs.append((name, level))
+        return pairs
+
+    def as_combination(self, dtypes: Mapping[str, str]) -> dict[str, Any]:
+        """The combination as the API takes it; `dtypes` are those of the design factors, by name.
+
+        A level that is not of its factor's type stays as it was typed, and is refused where it is looked up.
+        """
+        return {name: _level_or_text(level, dtypes.get(name, "str")) for name, level in self._pairs()}
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return self.cleaned_data.get("combination") or []
+
+
+def _level_or_text(text: str, dtype: str) -> str | bool | int | float:
+    try:
+        return parse_level(text, dtype)
+    except ValidationError:
+        return text
+
+
 def parse_level(line: str, dtype: str) -> str | bool | int | float:
     """One line of the level editor as a value of the factor's type."""
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -145,7 +184,7 @@ class MetricForm(forms.Form):
     """A metric from a named event of the managed warehouse, or from a query."""
 
     name = forms.CharField(max_length=255, required=False, widget=text("Sign-up completed"))
-    reward_type = forms.ChoiceField(label="What it measures", choices=REWARD_TYPES, initial="bool", widget=select())
+    reward_type = forms.ChoiceField(label="What it measures", choices=METRIC_TYPES, initial="bool", widget=select())
     source = forms.ChoiceField(
         choices=EVENT_SOURCES,
         initial="event",
@@ -168,6 +207,15 @@ class MetricForm(forms.Form):
     value_column = forms.CharField(
         label="Value column", required=False, widget=text("value"), help_text="For summed values."
     )
+    outcomes = forms.CharField(
+        required=False,
+        widget=area(
+            4, **{"class": "textarea font-mono", "spellcheck": "false", "placeholder": "purchase = 1\nsignup = 0.3"}
+        ),
+        help_text="One “outcome = weight” per line, at least two. The first to happen within the window counts.",
+    )
+    match_by = forms.ChoiceField(label="Told apart", choices=MATCHES, required=False, initial="name", widget=select())
+    name_column = forms.CharField(label="Name column", required=False, widget=text("name"))
 
     def __init__(self, *args: Any, managed: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -182,7 +230,30 @@ class MetricForm(forms.Form):
             for field in ("name", "sql", "anonymous_id_column", "timestamp_column"):
                 if not data.get(field):
                     self.add_error(field, "This field is required.")
+        if data.get("reward_type") == "outcomes" and data.get("source") == "event":
+            self.add_error("source", "Several outcomes need a query that returns all of them.")
         return data
+
+    def clean_outcomes(self) -> list[tuple[str, float]]:
+        outcomes = []
+        for line in self.cleaned_data["outcomes"].splitlines():
+            if not line.strip():
+                continue
+            key, equals, weight = (part.strip() for part in line.rpartition("="))
+            try:
+                outcomes.append((key, float(weight)))
+            except ValueError:
+                equals = ""
+            if not (key and equals):
+                raise ValidationError(f"“{line.strip()}” is not of the form outcome = weight.")
+        return outcomes
+
+    def _outcomes(self) -> list[dict[str, Any]]:
+        by = self.cleaned_data["match_by"] or "name"
+        return [
+            {"key": key, "weight": weight, "match": {"by": by, "value": _number_or_text(key) if by == "value" else key}}
+            for key, weight in self.cleaned_data["outcomes"]
+        ]
 
     def column_mapping(self) -> dict[str, Any]:
         """The mapping of a query's columns, as the API takes it."""
@@ -192,7 +263,18 @@ class MetricForm(forms.Form):
             "timestamp": data["timestamp_column"],
             "reward_type": data["reward_type"],
         }
+        if data["reward_type"] == "outcomes":
+            mapping |= {"reward_type": "bool", "outcomes": self._outcomes()}
+            mapping |= {"name": data["name_column"]} if data["name_column"] else {}
         return mapping | ({"value": data["value_column"]} if data["value_column"] else {})
+
+
+def _number_or_text(text: str) -> float | str:
+    """A value as the mapping takes it; what is no number is refused there."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 SCOPE_TEXTS = {

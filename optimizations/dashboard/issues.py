@@ -10,6 +10,7 @@ from django.forms import BaseFormSet
 from levered_site.errors import DomainError
 
 _FACTOR = re.compile(r"training_data_config\.(design|context)_factors(?:\[(\d+)\]\.(name|dtype|levels).*)?$")
+_EXCLUSION = re.compile(r"excluded_combinations\[(\d+)\](?:\.(.+))?$")
 
 
 def add_issues(
@@ -18,8 +19,10 @@ def add_issues(
     *,
     fields: dict[str, str] | None = None,
     factors: Mapping[str, tuple["BaseFormSet[Any]", Sequence[forms.Form]]] | None = None,
+    exclusions: Sequence[forms.Form] = (),
 ) -> None:
-    """`fields` maps the service's names to the form's; `factors` gives per group its formset and submitted forms."""
+    """`fields` maps the service's names to the form's; `factors` gives per group its formset and submitted forms;
+    `exclusions` are the submitted ones."""
     names = fields or {}
     if not error.details:
         form.add_error(None, error.message)
@@ -31,6 +34,10 @@ def add_issues(
                 formset._non_form_errors.append(issue.message)  # type: ignore[attr-defined]  # Django has no public way
             else:
                 submitted[int(match[2])].add_error(match[3], issue.message)
+            continue
+        if (excluded := _EXCLUSION.match(issue.field)) and int(excluded[1]) < len(exclusions):
+            text = f"{excluded[2]}: {issue.message}" if excluded[2] else issue.message
+            exclusions[int(excluded[1])].add_error("combination", text)
             continue
         name = names.get(issue.field, issue.field)
         form.add_error(name if name in form.fields else None, issue.message)

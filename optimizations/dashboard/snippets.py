@@ -1,4 +1,4 @@
-"""The three requests of an integration, ready to paste into a shell."""
+"""Requests ready to paste into a shell: those of an integration, and those that create an optimization."""
 
 import json
 import shlex
@@ -32,6 +32,33 @@ def _curl(url: str, body: dict[str, Any], *, key: bool) -> str:
 def serve_snippet(optimization: Optimization, body: dict[str, Any], *, base_url: str) -> str:
     """The request that asks for a variant."""
     return _curl(f"{base_url}/api/v2/optimizations/{optimization.pk}/serve", body, key=False)
+
+
+def creation_requests(body: dict[str, Any], metric: dict[str, Any] | None, *, base_url: str) -> list[dict[str, str]]:
+    """`title`, `text` and `code` of what creates an optimization; `metric` is one that has to be made first."""
+    api = f"{base_url}/api/v2"
+    requests = []
+    if metric:
+        requests.append(
+            {
+                "title": "Create the metric",
+                "text": "The answer's id takes the place of METRIC_ID below.",
+                "code": _create(f"{api}/warehouse/metrics", metric),
+            }
+        )
+    text = "With an API key of the scope manage."
+    requests.append({"title": "Create the optimization", "text": text, "code": _create(f"{api}/optimizations", body)})
+    return requests
+
+
+def _create(url: str, body: dict[str, Any]) -> str:
+    lines = [
+        f"curl -X POST {shlex.quote(url)}",
+        '  -H "Authorization: Bearer $LEVERED_API_KEY"',
+        "  -H 'Content-Type: application/json'",
+        f"  -d {shlex.quote(json.dumps(body, ensure_ascii=False, indent=2))}",
+    ]
+    return " \\\n".join(lines)
 
 
 def snippets_of(optimization: Optimization, config: Config, *, reward_name: str, base_url: str) -> list[dict[str, str]]:

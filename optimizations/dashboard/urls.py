@@ -5,7 +5,7 @@ from django.urls import path
 from optimizations.dashboard.views.api_keys import ApiKeysView, RevokeApiKeyView
 from optimizations.dashboard.views.create import CreateOptimizationView
 from optimizations.dashboard.views.learned import ContextsView, FactorsView
-from optimizations.dashboard.views.metrics import MetricsView
+from optimizations.dashboard.views.metrics import MetricsView, MetricView
 from optimizations.dashboard.views.optimization import IntegrateView, OverviewView
 from optimizations.dashboard.views.optimizations import OptimizationsView
 from optimizations.dashboard.views.playground import PlaygroundView
@@ -45,6 +45,7 @@ urlpatterns = [
     path(f"{ONE}/complete", complete, name="optimization-complete"),
     path(f"{ONE}/archive", archive, name="optimization-archive"),
     path("metrics", MetricsView.as_view(), name="metrics"),
+    path("metrics/<uuid:metric_id>", MetricView.as_view(), name="metric"),
     path("settings/warehouse", WarehouseView.as_view(), name="warehouse"),
     path("settings/warehouse/managed", ManagedWarehouseView.as_view(), name="warehouse-managed"),
     path("settings/api-keys", ApiKeysView.as_view(), name="api-keys"),

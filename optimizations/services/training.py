@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from bandits.baseline import check_baseline
-from bandits.likelihood import Reward
+from bandits.blob import PosteriorFormatError
 from bandits.observations import Observations
 from bandits.posterior import Posterior, fit
 from bandits.readout import readout
@@ -187,16 +187,25 @@ def _check_bias(config: Config, bias: Mapping[str, float]) -> None:
         raise InvalidRequest.of(issues)
 
 
-def _fit(
-    config: Config, reward: Reward, observations: Observations, earlier: bytes | memoryview | None, *, periods: Any
-) -> Posterior:
+def _fit(config: Config, observations: Observations, earlier: bytes | memoryview | None, *, periods: Any) -> Posterior:
     return fit(
         config.bandit_design,
         observations,
-        reward=reward,
-        warm_start=Posterior.from_bytes(bytes(earlier)) if earlier else None,
+        reward="numeric" if config.reward_type == "numeric" else "bool",
+        warm_start=_readable(earlier),
         periods=periods,
     )
+
+
+def _readable(blob: bytes | memoryview | None) -> Posterior | None:
+    """An earlier posterior to start from. One of an older format or a damaged one only makes the fit start cold."""
+    if not blob:
+        return None
+    try:
+        return Posterior.from_bytes(bytes(blob))
+    except PosteriorFormatError as error:
+        log.warning("cold_start", reason=str(error))
+        return None
 
 
 def _heaviest_cells(posterior: Posterior) -> dict[tuple[int, ...], float]:

@@ -18,6 +18,11 @@ for (const [name, paths] of Object.entries(files)) {
   for (const path of paths) cpSync(new URL(path, source), new URL(path.split("/").pop(), folder));
 }
 
+// Not served: the browser tests run it over every page.
+const axe = new URL("../../tests/browser/axe/", import.meta.url);
+mkdirSync(axe, { recursive: true });
+for (const name of ["axe.min.js", "LICENSE"]) cpSync(new URL(`axe-core/${name}`, source), new URL(name, axe));
+
 // One sprite of the icons that templates name: <use href="…/lucide/icons.svg#plus"/>.
 const icons = [
   "archive", "arrow-right", "building-2", "chart-no-axes-combined", "check", "chevron-down", "chevron-right",

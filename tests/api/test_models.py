@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from levered_site.errors import Unavailable
 from levered_site.organizations.models import Role
-from optimizations.models import BanditModel, Optimization, PosteriorVersion, TrainingRun
+from optimizations.models import BanditModel, Optimization, PosteriorVersion, Readout, TrainingRun
 from tests.conftest import Tenant
 from tests.factories import CONFIG, add_exposures, make_optimization
 
@@ -74,6 +74,18 @@ class TestTrain:
             cells = {tuple(codes): slots for codes, slots in posterior.shares}
             assert set(cells) == {(0,), (1,)}
             assert all(sum(n for _, n in slots) == 4096 for slots in cells.values())
+
+    @pytest.mark.parametrize("blob", [b"", b"damaged", b"LVRDPOST" + bytes(64)])
+    def test_an_unreadable_earlier_posterior_only_makes_the_fit_start_cold(self, acme: Tenant, blob: bytes) -> None:
+        model = model_of(with_traffic(acme))
+        first = acme.client.post(f"{URL}/{model.pk}/train").json()
+        model.posteriors.update(blob=blob)
+        Readout.objects.update(blob=blob)
+        again = acme.client.post(f"{URL}/{model.pk}/train").json()
+        assert again["model_version"] == 2
+        assert again["in_sample_metrics"]["expected_reward"]["mean"] == pytest.approx(
+            first["in_sample_metrics"]["expected_reward"]["mean"], rel=0.02
+        )
 
     def test_without_any_data_the_prior_is_served(self, acme: Tenant) -> None:
         answer = acme.client.post(f"{URL}/{model_of(make_optimization(acme.organization)).pk}/train").json()

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.test.utils import override_settings
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from levered_site.organizations.models import User
 
 CHROMIUM = os.environ.get("LEVERED_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 MISSING = "BROWSER TESTS WERE SKIPPED: no Chromium. `apt-get install chromium`, or name one in LEVERED_TEST_CHROMIUM."
@@ -44,6 +47,13 @@ def chromium(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         yield browser
         browser.close()
+
+
+def sign_in(page: Page, base: str, user: User) -> None:
+    """Without the form, which a test of its own fills in."""
+    client = Client()
+    client.force_login(user)
+    page.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": base}])
 
 
 def is_complaint(message: ConsoleMessage) -> bool:

@@ -1,5 +1,7 @@
 """Creating an optimization in the browser, with and without JavaScript: the fields are the same."""
 
+import json
+import shlex
 from typing import Any
 
 import pytest
@@ -110,6 +112,12 @@ def test_a_window_that_is_refused_is_marked(sign_in: SignIn, acme: Tenant) -> No
     assert list(answer.context["form"].errors) == ["conversion_window_hours"]
 
 
+def test_without_javascript_a_button_adds_an_exclusion(sign_in: SignIn, acme: Tenant) -> None:
+    none_yet = {"exclude-TOTAL_FORMS": "0", "exclude-INITIAL_FORMS": "0"}
+    answer = sign_in(acme).post(URL, form(HEADLINE, add="exclude", **none_yet))
+    assert len(answer.context["exclude"].forms) == 1
+
+
 @pytest.mark.parametrize("group", ["design", "context"])
 def test_without_javascript_a_button_adds_a_factor_and_judges_nothing(
     sign_in: SignIn, acme: Tenant, group: str
@@ -136,3 +144,64 @@ def test_with_an_own_warehouse_events_cannot_be_named(sign_in: SignIn, acme: Ten
     answer = sign_in(acme).post(URL, form(HEADLINE))
     assert "metric_source" in answer.context["form"].errors
     assert not Optimization.objects.exists()
+
+
+EXCLUSION = {"exclude-TOTAL_FORMS": "2", "exclude-INITIAL_FORMS": "0", "exclude-1-combination": " \n"}
+CTA: Factor = ("cta", "str", "Start free\nA = B")
+
+
+def test_exclusions_are_typed_like_their_factors_and_empty_ones_do_not_count(sign_in: SignIn, acme: Tenant) -> None:
+    rules = EXCLUSION | {"exclude-0-combination": "badge = yes\ncta= A = B"}
+    sign_in(acme).post(URL, form(CTA, BADGE, **rules))
+    assert Optimization.objects.get().excluded_combinations == [{"badge": True, "cta": "A = B"}]
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("headline", "is not of the form"),
+        ("headline = Save time\nheadline = Build better", "stands twice"),
+        ("colour = red", "colour: This is not a design factor."),
+        ("headline = Save money", "headline: 'Save money' is not a level"),
+        ("headline = Ship faster", "The baseline"),
+    ],
+)
+def test_a_wrong_exclusion_stands_at_its_own_field(sign_in: SignIn, acme: Tenant, rule: str, message: str) -> None:
+    removed = {"exclude-TOTAL_FORMS": "2", "exclude-0-DELETE": "on", "exclude-0-combination": "x = y"}
+    answer = sign_in(acme).post(URL, form(HEADLINE, **(EXCLUSION | removed | {"exclude-1-combination": rule})))
+    assert answer.status_code == 400
+    assert message in answer.context["exclude"].forms[1].errors["combination"][0]
+    assert rule.split("\n")[0] in answer.content.decode()
+    assert not Optimization.objects.exists()
+
+
+def test_the_previewed_requests_do_what_the_form_does(sign_in: SignIn, acme: Tenant) -> None:
+    rules = EXCLUSION | {"exclude-0-combination": "badge = yes\nheadline = Save time"}
+    data = form(HEADLINE, BADGE, context=(DEVICE,), description="It's “ours”", **rules)
+    browser = sign_in(acme)
+    answer = browser.post(URL, data | {"preview": "1"})
+    assert answer.status_code == 200
+    assert not Optimization.objects.exists()
+    assert not Metric.objects.exists()
+    metric, optimization = (
+        json.loads(shlex.split(request["code"].replace("\\\n", " "))[-1])
+        for request in answer.context["preview"]["requests"]
+    )
+    made = acme.client.post("/api/v2/warehouse/metrics", metric, format="json").json()
+    body = json.loads(json.dumps(optimization).replace("METRIC_ID", made["id"]))
+    api = acme.client.post("/api/v2/optimizations", body, format="json")
+    assert api.status_code == 201, api.json()
+    browser.post(URL, data)
+    by_api, by_form = Optimization.objects.order_by("created_at")
+    for field in ("name", "description", "training_data_config", "excluded_combinations", "reward_metric_id"):
+        assert getattr(by_api, field) == getattr(by_form, field)
+
+
+def test_a_preview_of_half_a_form_names_what_is_missing_and_marks_nothing(sign_in: SignIn, acme: Tenant) -> None:
+    browser, data = sign_in(acme), form(("headline", "str", "One"), preview="1")
+    answer = browser.post(URL, data)
+    assert "A factor needs at least two levels." in answer.content.decode()
+    assert "field-error" not in answer.content.decode()
+    part = browser.post(URL, data, headers={"HX-Request": "true"}).content.decode()
+    assert "A factor needs at least two levels." in part
+    assert "<html" not in part

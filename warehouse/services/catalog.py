@@ -2,7 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from django.db.models import Count, Max
 from sqlglot import exp
@@ -61,16 +61,21 @@ def event_names(organization: Organization) -> list[EventName]:
     return [EventName(**row) for row in rows]
 
 
+def event_metric(*, name: str, reward_type: Literal["bool", "numeric"] = "bool") -> dict[str, Any]:
+    """What `create_metric` takes for a managed reward's name: name, SQL and column mapping."""
+    columns = ("anonymous_id", "timestamp", "value", "optimization_id")
+    tree = exp.select(*columns).from_("rewards").where(exp.column("name").eq(exp.convert(name)))
+    mapping = {"anonymous_id": "anonymous_id", "timestamp": "timestamp", "reward_type": reward_type, "value": "value"}
+    return {"name": name, "sql": tree.sql(), "column_mapping": mapping}
+
+
 def metric_for_event(
     organization: Organization, *, name: str, reward_type: Literal["bool", "numeric"] = "bool"
 ) -> Metric:
     """The metric of a managed reward's name, SQL included; the one that is there already, if there is one."""
     require_managed(organization)
-    columns = ("anonymous_id", "timestamp", "value", "optimization_id")
-    tree = exp.select(*columns).from_("rewards").where(exp.column("name").eq(exp.convert(name)))
-    mapping = {"anonymous_id": "anonymous_id", "timestamp": "timestamp", "reward_type": reward_type, "value": "value"}
-    sql = tree.sql()
-    for metric in organization.metrics.filter(sql=sql):
-        if metric.column_mapping == mapping:
+    wanted = event_metric(name=name, reward_type=reward_type)
+    for metric in organization.metrics.filter(sql=wanted["sql"]):
+        if metric.column_mapping == wanted["column_mapping"]:
             return metric
-    return create_metric(organization, name=name, sql=sql, column_mapping=mapping)
+    return create_metric(organization, **wanted)
