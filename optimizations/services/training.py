@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from bandits.baseline import check_baseline
 from bandits.blob import PosteriorFormatError
+from bandits.likelihood import Reward
 from bandits.observations import Observations
 from bandits.posterior import Posterior, fit
 from bandits.readout import readout
@@ -187,14 +188,10 @@ def _check_bias(config: Config, bias: Mapping[str, float]) -> None:
         raise InvalidRequest.of(issues)
 
 
-def _fit(config: Config, observations: Observations, earlier: bytes | memoryview | None, *, periods: Any) -> Posterior:
-    return fit(
-        config.bandit_design,
-        observations,
-        reward="numeric" if config.reward_type == "numeric" else "bool",
-        warm_start=_readable(earlier),
-        periods=periods,
-    )
+def _fit(
+    config: Config, reward: Reward, observations: Observations, earlier: bytes | memoryview | None, *, periods: Any
+) -> Posterior:
+    return fit(config.bandit_design, observations, reward=reward, warm_start=_readable(earlier), periods=periods)
 
 
 def _readable(blob: bytes | memoryview | None) -> Posterior | None:
