@@ -27,7 +27,7 @@ FORGED = {
     "created_at": "2020-01-01T00:00:00Z", "is_superuser": True, "role": "admin", "serving_revision": 10**9,
     "secret_hash": "0" * 64, "revoked_at": None, "summary": {"lift": 900},
 }  # fmt: skip
-WITHOUT_BODY = {"metric-preview", "assignment-source-preview", "warehouse-managed", "new-model"}
+WITHOUT_BODY = {"metric-preview", "assignment-source-preview", "warehouse-managed", "new-model", "resume"}
 TOLERANT = {
     "serve",
     "best-variant",
