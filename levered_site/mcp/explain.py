@@ -62,8 +62,8 @@ def _gates(optimization: Optimization, shown: dict[str, Any]) -> list[Gate]:
         ),
         _gate(
             "interval",
-            robust["always_valid_ci"] is not None,
-            "The lift has an interval that holds at every look.",
+            robust["verdict"] != "too_early",
+            "The lift's interval, which holds at every look, allows a verdict.",
             robust["reason"],
         ),
     ]

@@ -161,7 +161,7 @@ class TestDoors:
         optimization = make_optimization(acme.organization)
         browser = Client()
         browser.force_login(acme.user(Role.MEMBER))
-        browser.post(f"/optimizations/{optimization.pk}/archive")
+        browser.post(f"/optimizations/{optimization.pk}/archive", {"confirmation": "Hero"})
         entry = last(acme)
         assert (entry["action"], entry["door"], entry["actor_kind"]) == ("optimization.updated", "dashboard", "session")
         assert entry["actor"] == acme.user(Role.MEMBER).email

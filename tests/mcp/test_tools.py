@@ -54,7 +54,7 @@ def test_an_optimization_from_end_to_end(connect: Connect, acme: Tenant, globex:
     assert explained["verdict"] == "too_early"
     assert not explained["quotable"]
     assert explained["lift_percent"] is None
-    assert "sample_size" in explained["failed_gates"]
+    assert {"sample_size", "interval"} <= set(explained["failed_gates"])
     assert agent.call("complete_optimization", optimization_id=made["id"])["status"] == "completed"
     assert agent.call("archive_optimization", optimization_id=made["id"])["status"] == "archived"
     assert agent.call("list_optimizations") == {"optimizations": []}
@@ -78,7 +78,12 @@ def test_a_lift_that_holds_is_told_with_its_evidence(connect: Connect, acme: Ten
     assert explained["lift_ci"][0] > 0
     assert f"{explained['lift_percent']:+.1f} %" in explained["statement"]
     shown = agent.call("get_results", optimization_id=str(optimization.pk))["primary_metric_vs_holdout"]
+<<<<<<< HEAD
     assert shown["lift_percent"] == pytest.approx(explained["lift_percent"])  # one day: both estimates agree
+=======
+    assert shown["robust"]["lift_percent"] == explained["lift_percent"]
+    assert shown["robust"]["verdict"] == explained["verdict"]
+>>>>>>> agents
 
 
 def test_lost_events_of_one_arm_make_the_result_invalid(connect: Connect, acme: Tenant) -> None:
@@ -91,7 +96,7 @@ def test_lost_events_of_one_arm_make_the_result_invalid(connect: Connect, acme: 
     agent.call("train_model", model_id=str(optimization.models.get().pk))
     explained = agent.call("explain_result", optimization_id=str(optimization.pk))
     assert explained["verdict"] == "invalid"
-    assert explained["failed_gates"] == ["sample_ratio"]
+    assert "sample_ratio" in explained["failed_gates"]
     assert explained["lift_percent"] is None
 
 

@@ -69,7 +69,9 @@ def test_foreign_ids_are_not_found_and_nothing_changes(route: Route, acme: Tenan
     for client in clients(acme, api=api):
         for method in route.methods:
             answer, nothing = (getattr(client, method)(place, {}) for place in (url, missing))
-            assert answer.status_code == nothing.status_code == 404, (method, url)
+            allowed = {404} if api else {404, 405}  # a page that only takes forms
+            assert answer.status_code == nothing.status_code, (method, url)
+            assert answer.status_code in allowed, (method, url)
             assert MARK not in answer.content.decode()
             if api:
                 assert answer.json()["error"] == nothing.json()["error"]
