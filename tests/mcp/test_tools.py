@@ -78,12 +78,8 @@ def test_a_lift_that_holds_is_told_with_its_evidence(connect: Connect, acme: Ten
     assert explained["lift_ci"][0] > 0
     assert f"{explained['lift_percent']:+.1f} %" in explained["statement"]
     shown = agent.call("get_results", optimization_id=str(optimization.pk))["primary_metric_vs_holdout"]
-<<<<<<< HEAD
-    assert shown["lift_percent"] == pytest.approx(explained["lift_percent"])  # one day: both estimates agree
-=======
     assert shown["robust"]["lift_percent"] == explained["lift_percent"]
     assert shown["robust"]["verdict"] == explained["verdict"]
->>>>>>> agents
 
 
 def test_lost_events_of_one_arm_make_the_result_invalid(connect: Connect, acme: Tenant) -> None:
