@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import environ
+from django.templatetags.static import static
 
 from levered_site import env
 from levered_site.logs import logging_settings
@@ -271,7 +272,19 @@ CORS_ALLOW_HEADERS = ["content-type", "authorization", "x-api-key"]
 CORS_EXPOSE_HEADERS = ["x-request-id", "retry-after"]
 CORS_PREFLIGHT_MAX_AGE = 86_400
 
-UNFOLD = {"SITE_TITLE": "Levered", "SITE_HEADER": "Levered", "SITE_SYMBOL": "experiment"}
+UNFOLD = {
+    "SITE_TITLE": "Levered",
+    "SITE_HEADER": "Levered",
+    "SITE_ICON": lambda _: static("img/mark.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("img/mark.svg")}],
+    "COLORS": {  # the dashboard's accent
+        "primary": {
+            "50": "#f5f5ff", "100": "#ebebfe", "200": "#d9dafd", "300": "#bbbcfb",
+            "400": "#8b8dff", "500": "#6466f4", "600": "#4b4ded", "700": "#3e3fd1",
+            "800": "#3435a8", "900": "#2e3085", "950": "#1c1d52",
+        }
+    },
+}  # fmt: skip
 
 LANGUAGE_CODE = "en"
 USE_TZ = True
