@@ -165,7 +165,7 @@ class _Read:
         return self.reader.run(tree, {**bound, START_DATE: start_date, **params})
 
     def cap(self) -> float | None:
-        """What rewards are cut to for training (`learning.md` 1.8); None: nothing to cut."""
+        """What rewards are cut to for training (`bandits.capping`); None: nothing to cut."""
         ((of_all, of_positive),) = self.run(self.attribution.cap()).rows
         quantile = cast(float | None, of_all or of_positive)
         return None if quantile is None else float(quantile)
