@@ -9,7 +9,7 @@ from levered_site import env
 from levered_site.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+environ.Env.read_env(BASE_DIR / ".env", overwrite=False, parse_comments=True)
 
 DATA_DIR = Path(env.text("LEVERED_DATA_DIR", str(BASE_DIR / "var")))
 DEBUG = env.boolean("LEVERED_DEBUG", False)

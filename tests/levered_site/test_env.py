@@ -1,6 +1,7 @@
 """Settings that cannot be read stop the start-up, by name."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import environ
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -89,3 +91,20 @@ def test_deployment_checks_are_clean_under_production_settings(tmp_path: Path) -
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_setting_is_in_the_example() -> None:
+    root = Path(__file__).parents[2]
+    sources = [*root.glob("levered_site/*.py"), *root.glob("optimizations/management/commands/*.py")]
+    read = {name for file in sources for name in re.findall(r'env\.[a-z]+\(\s*"([A-Z_]+)"', file.read_text())}
+    example = (root / ".env.example").read_text()
+    assert len(read) > 20
+    assert read <= set(re.findall(r"^#([A-Z_]+)=", example, flags=re.M))
+
+
+def test_a_comment_behind_a_value_is_no_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / ".env"
+    file.write_text("LEVERED_X=4       # so many\n")
+    monkeypatch.setenv("LEVERED_X", "")  # so that it is put back afterwards
+    environ.Env.read_env(file, overwrite=True, parse_comments=True)
+    assert env.integer("LEVERED_X", 1) == 4
