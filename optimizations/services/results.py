@@ -97,9 +97,17 @@ def learned(optimization: Optimization) -> dict[str, Any]:
         "interactions": found.get("interactions", []),
         "best_variant": None if best is None else named_variant(config, best),
         "best_reward": means[best] if means else None,
-        "contexts": found.get("contexts", []) if config.context else [],
+        "contexts": [_in_order(config, row) for row in found.get("contexts", [])] if config.context else [],
         "personalization": found.get("personalization"),
         "context_coverage": found.get("context_coverage"),
+    }
+
+
+def _in_order(config: Config, row: dict[str, Any]) -> dict[str, Any]:
+    """A stored context row with its factors in the design's order, which PostgreSQL's jsonb does not keep."""
+    return row | {
+        "context": {factor.name: row["context"][factor.name] for factor in config.context},
+        "best_variant": named_variant(config, row["best_variant"]["number"] - 1),
     }
 
 
