@@ -118,7 +118,7 @@ def _insertion(table: str, columns: dict[str, str], rows: str) -> str:
 
 
 def _copy(table: str, columns: dict[str, str], rows: list[Row]) -> int:
-    """COPY knows no ON CONFLICT: it fills a stage of this session, from which one INSERT takes the new events."""
+    """COPY knows no ON CONFLICT: it fills a stage of this connection, from which one INSERT takes the new events."""
     names = ", ".join(columns)
     stage = f"stage_{table}"
     definition = ", ".join(f"{name} {kind}" for name, kind in columns.items())

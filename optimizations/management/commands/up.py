@@ -30,7 +30,9 @@ class Command(BaseCommand):
             # lines would hide what the demo says
             environment.setdefault("LEVERED_TRUSTED_PROXIES", "1")
             environment.setdefault("LEVERED_LOG_LEVEL", "ERROR")
-            settings.TRAINING_MINUTES = env.integer("LEVERED_TRAINING_MINUTES", 1)
+            # for the schedule, which is written here, and for the pages, which tell it
+            settings.TRAINING_MINUTES = env.integer("LEVERED_TRAINING_MINUTES", 1, at_least=1)
+            environment.setdefault("LEVERED_TRAINING_MINUTES", str(settings.TRAINING_MINUTES))
         call_command("prepare", stdout=self.stdout)
         self.stdout.write(f"Levered is at http://{host}:{port} (stop it with Ctrl-C).")
         self.stdout.flush()
