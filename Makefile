@@ -17,6 +17,8 @@ install: .venv/.runtime ## Make .venv with what the product needs
 test: .venv/.dev ## The whole test suite; ARGS="-m 'not slow'" leaves the simulations out
 	@$(BIN)/python -m pytest $(ARGS)
 
+emulators: .venv-snowflake/.done ## What the tests of the Snowflake connector talk to, in an environment of its own
+
 lint: .venv/.dev ## Formatting, types, the house's import rules, templates, migrations, the API schema
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -35,9 +37,15 @@ bench: .venv/.dev ## The benchmarks, as ratios within one run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/.dev: requirements-dev.txt .venv/.runtime
+.venv/.dev: requirements-dev.txt requirements-warehouses.txt .venv/.runtime
 	@echo "Installing the packages of requirements-dev.txt …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help run serve install test lint bench
+.venv-snowflake/.done: requirements-emulator-snowflake.txt
+	@$(PYTHON) -m venv .venv-snowflake
+	@echo "Installing the packages of requirements-emulator-snowflake.txt …"
+	@.venv-snowflake/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-emulator-snowflake.txt
+	@touch $@
+
+.PHONY: help run serve install test emulators lint bench

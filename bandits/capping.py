@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bandits.arrays import FloatArray
-from bandits.observations import Observations
 
 QUANTILE = 0.995  # of all matured exposures' rewards, zeros included
 RARE_QUANTILE = 0.95  # of the rewards other than 0, where those are so rare that the quantile above is 0
@@ -47,27 +46,3 @@ def _quantile(values: FloatArray, weights: FloatArray, level: float) -> float:
     reached = np.cumsum(weights[order])
     position = int(np.searchsorted(reached, level * reached[-1] * (1 - 1e-12)))
     return float(values[order[min(position, len(order) - 1)]])
-
-
-def capped_cells(observations: Observations) -> Observations:
-    """Cap what can be capped when only sums per cell are left.
-
-    The largest reward of a cell is taken to be the larger of the two values that have the cell's sum and sum of squares
-    (exact for one or two conversions), and the cap is the one of these values. A cell loses the excess of its largest
-    reward only; cells of capped rewards are left as they are. Rows beat this: use `cap` at extraction where you can.
-    """
-    n, total, squares = observations.n, observations.total, observations.total_squares
-    spread = 2.0 * squares - total**2
-    positive = (total > 0) & (spread >= 0) & (n > 0)
-    largest = np.where(positive, 0.5 * (total + np.sqrt(np.maximum(spread, 0.0))), 0.0)
-    # beside its largest reward a cell has at least this many that matter: the rest of the sum, at their own size
-    rest = np.maximum(total - largest, 0.0)
-    limit = cap(
-        np.concatenate([largest, np.zeros(len(n)), np.where(n > 0, rest, 0.0)]),
-        np.concatenate([np.minimum(n, 1.0), np.maximum(n - 2.0, 0.0), np.clip(n - 1.0, 0.0, 1.0)]),
-    )
-    excess = np.where(positive, np.maximum(largest - limit, 0.0), 0.0)
-    reduced = squares - np.where(excess > 0, largest**2 - limit**2 if np.isfinite(limit) else 0.0, 0.0)
-    return Observations(
-        observations.variant, observations.context, observations.period, n, total - excess, np.maximum(reduced, 0.0)
-    )

@@ -6,9 +6,8 @@ import numpy as np
 
 from bandits.arrays import BoolArray, FloatArray
 from bandits.coding import Term
-from bandits.design import Design
 from bandits.draws import Draws
-from bandits.gram import two_way
+from bandits.synergy import PairRewards, pair_rewards
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +28,8 @@ class Importance:
 class InteractionEffects:
     """Effects of a pair of factors beyond their main effects, (levels, levels).
 
-    `mean` and `sd` are on the link scale, `flagged` where |mean| > 2 sd, tau the standard deviation of such effects.
-    `synergy` is on the reward scale: the mean reward of a pair of levels minus what its two levels' means add up to;
-    NaN where no servable variant has both.
+    `mean` and `sd` are on the link scale, `flagged` where |mean| > 2 sd, tau the standard deviation of such effects;
+    `rewards` has the same on the reward scale.
     """
 
     factors: tuple[int, int]
@@ -39,7 +37,7 @@ class InteractionEffects:
     sd: FloatArray
     flagged: BoolArray
     tau: float
-    synergy: FloatArray
+    rewards: PairRewards
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +107,19 @@ def _shares(members: list[tuple[int, ...]], parts: FloatArray, whole: FloatArray
     return result
 
 
-def interaction_effects(draws: Draws, reward: FloatArray) -> list[InteractionEffects]:
-    """The table C_f b_fg C_g' of every pair with its posterior standard deviation; `reward` is the mean per variant."""
+def interaction_effects(draws: Draws, rewards: FloatArray) -> list[InteractionEffects]:
+    """The table C_f b_fg C_g' of every pair with its posterior standard deviation.
+
+    Args:
+        rewards: the same draws' mean reward per variant, (n_variants, S).
+    """
     posterior = draws.posterior
     sizes = posterior.design.factors
     means = posterior.coefficients[posterior.blocks.design]
     variances = dict(
         zip(zip(posterior.groups.order, posterior.groups.members, strict=True), posterior.variances, strict=True)
     )
+    servable = rewards[posterior.design.allowed]
     result = []
     for term in posterior.terms.design_terms:
         if term.kind != "pair":
@@ -126,25 +129,9 @@ def interaction_effects(draws: Draws, reward: FloatArray) -> list[InteractionEff
         mean = (term.coding @ means[term.columns]).reshape(shape)
         sd = (term.coding @ draws.design[term.columns]).std(axis=1).reshape(shape)
         tau = float(np.sqrt(variances[("pair", term.members)]))
-        extra = _synergy(posterior.design, (first, second), reward)
-        result.append(InteractionEffects((first, second), mean, sd, np.abs(mean) > 2 * sd, tau, extra))
+        pair = pair_rewards(posterior.design, (first, second), servable)
+        result.append(InteractionEffects((first, second), mean, sd, np.abs(mean) > 2 * sd, tau, pair))
     return result
-
-
-def _synergy(design: Design, pair: tuple[int, int], reward: FloatArray) -> FloatArray:
-    """Reward per pair of levels beyond row mean + column mean - overall mean, servable variants counting equally."""
-    first, second = (design.levels[design.allowed, factor] for factor in pair)
-    shape = (design.factors[pair[0]], design.factors[pair[1]])
-    counts = two_way(first, second, np.ones(len(first)), *shape)
-    known = counts > 0
-    cells = two_way(first, second, reward[design.allowed], *shape) / np.where(known, counts, 1.0)
-
-    def mean(axis: int | None) -> FloatArray:
-        total: FloatArray = cells.sum(axis=axis, keepdims=True)
-        average: FloatArray = total / np.maximum(known.sum(axis=axis, keepdims=True), 1)
-        return average
-
-    return np.where(known, cells - mean(1) - mean(0) + mean(None), np.nan)
 
 
 def level_effects(draws: Draws, factor: int) -> FloatArray:

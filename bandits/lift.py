@@ -127,6 +127,8 @@ def stratified_lift(
         return _without(len(both), estimate)
     center, error = estimate
     percent = _log_percent if reward == "bool" else _linear_percent
+    if min(sum(hold.users for hold, _ in both), sum(model.users for _, model in both)) < MIN_USERS:
+        return _without(len(both), f"an interval needs at least {MIN_USERS} users in each arm", percent(center))
     if error == 0:
         return _without(len(both), "there is no variation within the arms", percent(center))
     information, planned = error**-2, planned_error**-2

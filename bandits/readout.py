@@ -204,7 +204,7 @@ def readout(
         confidence=float(beats[best] if served is None else np.mean(served > mu[0])),
         historic_reward=posterior.historic_reward,
         importances=importances(drawn),
-        interactions=interaction_effects(drawn, mean),
+        interactions=interaction_effects(drawn, mu),
         levels=levels,
         ranges=ranges,
         contexts=contexts,

@@ -1,10 +1,12 @@
 """Whether users were assigned as the policy says: a wrong sample ratio means lost or doubled events."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import erfc, exp, isfinite, log, pi, sqrt
 
 MISMATCH = 0.001  # p-value below which a sample ratio counts as wrong
+LEAST = 10.0  # expected users of a cell among many strata, whose small errors of approximation add up
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +19,13 @@ class SampleRatio:
     mismatch: bool
 
 
-def sample_ratio(observed: Sequence[float], expected: Sequence[float]) -> SampleRatio:
+def sample_ratio(observed: Sequence[float], expected: Sequence[float], *, least: float = 5.0) -> SampleRatio:
     """Whether users were assigned as the policy says.
 
     Args:
         observed: users per cell (variant within version and context).
         expected: their expected number, e.g. sums of propensities; scaled to the observed total. Cells that expect
-            fewer than 5 are pooled; where the pool itself expects fewer than 5, it is left out.
+            fewer than `least` are pooled; where the pool itself expects fewer, it is left out.
 
     Raises:
         ValueError: lengths differ, or counts are negative or not finite.
@@ -36,10 +38,10 @@ def sample_ratio(observed: Sequence[float], expected: Sequence[float]) -> Sample
     if users <= 0 or planned <= 0:
         return SampleRatio(0.0, 0, None, False)
     pairs = [(seen, plan * users / planned) for seen, plan in zip(observed, expected, strict=True)]
-    kept = [pair for pair in pairs if pair[1] >= 5]
-    rest = [pair for pair in pairs if pair[1] < 5]
+    kept = [pair for pair in pairs if pair[1] >= least]
+    rest = [pair for pair in pairs if pair[1] < least]
     pool = (sum(seen for seen, _ in rest), sum(plan for _, plan in rest))
-    if pool[1] >= 5:
+    if pool[1] >= least:
         kept.append(pool)
     freedom = len(kept) - 1
     if freedom < 1:
@@ -67,6 +69,42 @@ def split_ratio(splits: Sequence[tuple[int, int, float]]) -> SampleRatio:
         return SampleRatio(0.0, 0, None, False)
     p = chi_square_tail(statistic, freedom)
     return SampleRatio(statistic, freedom, p, p < MISMATCH)
+
+
+def strata_ratio(strata: Iterable[tuple[str, Mapping[int, int], Mapping[int, float]]]) -> SampleRatio:
+    """Whether users got the variants that each policy gives out: the sum of Pearson's statistics over strata.
+
+    Args:
+        strata: (group, users per variant, share per variant), e.g. one per model version and context. Within a stratum
+            as in `sample_ratio`; strata too small to be tested alone are added up per group.
+    """
+    statistic, freedom = 0.0, 0
+    groups: dict[str, tuple[Counter[int], Counter[int]]] = {}
+    for group, users, shares in strata:
+        variants, total = users.keys() | shares.keys(), sum(users.values())
+        expected = {v: total * shares.get(v, 0.0) for v in variants}
+        found = _pearson(users, expected)
+        if found is None:
+            seen, planned = groups.setdefault(group, (Counter(), Counter()))
+            seen.update(users)
+            planned.update(expected)
+        else:
+            statistic, freedom = statistic + found[0], freedom + found[1]
+    for seen, planned in groups.values():
+        found = _pearson(seen, planned)
+        if found is not None:
+            statistic, freedom = statistic + found[0], freedom + found[1]
+    if not freedom:
+        return SampleRatio(0.0, 0, None, False)
+    p = chi_square_tail(statistic, freedom)
+    return SampleRatio(statistic, freedom, p, p < MISMATCH)
+
+
+def _pearson(observed: Mapping[int, float], expected: Mapping[int, float]) -> tuple[float, int] | None:
+    """Statistic and degrees of freedom; None where fewer than two cells are large enough."""
+    cells = sorted(expected)
+    found = sample_ratio([observed.get(c, 0) for c in cells], [expected[c] for c in cells], least=LEAST)
+    return (found.statistic, found.freedom) if found.freedom else None
 
 
 def chi_square_tail(statistic: float, freedom: int) -> float:

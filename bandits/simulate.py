@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bandits.arrays import FloatArray, IntArray
-from bandits.capping import capped_cells
+from bandits.cell_capping import capped_cells
 from bandits.design import Design
 from bandits.environments import Environment, make
 from bandits.likelihood import Reward

@@ -60,7 +60,7 @@ class RowCapped:
 
 POLICIES = {
     OURS: RowCapped,
-    "levered, cells": lambda env, seed: LeveredPolicy(env.factors, env.contexts, env.reward, seed),
+    "levered cells": lambda env, seed: LeveredPolicy(env.factors, env.contexts, env.reward, seed),
     **PEERS,
     **LIBRARIES,
 }

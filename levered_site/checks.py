@@ -51,6 +51,14 @@ def hosts_are_named(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage
 def issuer_is_safe(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """Whoever can answer in the issuer's place can sign in as anybody."""
     if not settings.OIDC_ISSUER:
+        if settings.OIDC_CLIENT_ID:
+            return [
+                checks.Error(
+                    "LEVERED_OIDC_CLIENT_ID is set, but no issuer.",
+                    hint="Set LEVERED_OIDC_ISSUER to the address under which the identity provider is known.",
+                    id="levered.E003",
+                )
+            ]
         return []
     messages: list[checks.CheckMessage] = []
     address = urlsplit(settings.OIDC_ISSUER)
@@ -72,3 +80,18 @@ def issuer_is_safe(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
             )
         )
     return messages
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def credentials_can_be_read_everywhere(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """A generated key lies on one machine; a database server is there for several."""
+    on_a_server = not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
+    if on_a_server and not settings.SECRET_KEYS_GIVEN:
+        return [
+            checks.Warning(
+                "Warehouse credentials are encrypted with a key that only this machine has.",
+                hint="Set LEVERED_SECRET_KEYS, the same on every machine; docs/warehouse.md says how to change keys.",
+                id="levered.W004",
+            )
+        ]
+    return []

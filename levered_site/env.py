@@ -1,7 +1,8 @@
 """Typed readers of the environment: a value that cannot be read stops the start-up and names its variable."""
 
+import ipaddress
 import os
-import secrets
+import secrets as random_secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
 _env = environ.Env()
+MIN_SECRET = 32
 
 
 def _read(name: str, default: T, read: Callable[[str], T], expected: str) -> T:
@@ -54,6 +56,18 @@ def words(name: str, default: list[str]) -> list[str]:
     return _read(name, default, lambda n: [w.strip() for w in os.environ[n].split(",") if w.strip()], "a list")
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(name: str) -> list[Network]:
+    """Networks and single addresses, e.g. `10.0.0.0/8, 192.168.1.5`."""
+
+    def read(n: str) -> list[Network]:
+        return [ipaddress.ip_network(word) for word in words(n, [])]
+
+    return _read(name, [], read, "a list of networks such as 10.0.0.0/8")
+
+
 def rate(name: str, default: str) -> str:
     """A limit such as `100/m`: requests per second, minute, hour or day."""
 
@@ -86,7 +100,7 @@ def secret(name: str, file: Path) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_suffix(f".{os.getpid()}")
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48))
+        draft.write_text(random_secrets.token_urlsafe(48))
         try:
             os.link(draft, file)  # atomic: two processes that start together agree on one secret
         except FileExistsError:
@@ -94,3 +108,11 @@ def secret(name: str, file: Path) -> str:
         finally:
             draft.unlink()
     return file.read_text().strip()
+
+
+def secrets(name: str, file: Path) -> list[str]:
+    """Several secrets, the one to use first and those of earlier times; else as `secret`. Short ones can be guessed."""
+    given = words(name, []) or [secret(name, file)]
+    if any(len(word) < MIN_SECRET for word in given):
+        raise ImproperlyConfigured(f"{name}: every secret needs at least {MIN_SECRET} characters.")
+    return given

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
@@ -22,12 +22,16 @@ def limited(view: View) -> View:
         if request.method == "POST":
             waits = [seconds_to_wait(request, "login"), seconds_to_wait(request, "login", key=_account)]
             if wait := max((w for w in waits if w is not None), default=None):
-                response = render(request, "429.html", {"wait": wait}, status=429)
-                response.headers["Retry-After"] = str(wait)
-                return response
+                return too_many(request, wait)
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def too_many(request: HttpRequest, wait: int) -> HttpResponse:
+    response = render(request, "429.html", {"wait": wait}, status=429)
+    response.headers["Retry-After"] = str(wait)
+    return response
 
 
 def _account(group: str, request: HttpRequest) -> str:

@@ -1,6 +1,7 @@
 """All settings, read from the environment by the typed readers of `env.py`. `.env.example` lists every variable."""
 
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.templatetags.static import static
@@ -14,12 +15,19 @@ environ.Env.read_env(BASE_DIR / ".env", overwrite=False, parse_comments=True)
 DATA_DIR = Path(env.text("LEVERED_DATA_DIR", str(BASE_DIR / "var")))
 DEBUG = env.boolean("LEVERED_DEBUG", False)
 SECRET_KEY = env.secret("LEVERED_SECRET_KEY", DATA_DIR / "secret_key")
+# The first encrypts warehouse credentials, all decrypt. Generated beside the secret above, and as precious: without it
+# the credentials must be typed again.
+SECRET_KEYS_GIVEN = bool(env.words("LEVERED_SECRET_KEYS", []))
+SECRET_KEYS = env.secrets("LEVERED_SECRET_KEYS", DATA_DIR / "credentials_key")
+# Customers name hosts of warehouses. They reach public ones and, of private ones, these networks.
+PRIVATE_NETWORKS = env.networks("LEVERED_PRIVATE_NETWORKS")
 ALLOWED_HOSTS = env.words("LEVERED_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.words("LEVERED_TRUSTED_ORIGINS", [])
 WEB_PROCESSES = env.integer("WEB_PROCESSES", 1, at_least=1)
 TRUSTED_PROXIES = env.integer("LEVERED_TRUSTED_PROXIES", 0)
 
 INSTALLED_APPS = [
+    "oauth2_provider",  # before us: we take its pages out of the admin
     "levered_site.organizations",
     "warehouse",
     "optimizations",
@@ -105,6 +113,16 @@ else:
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- customers' warehouses ------------------------------------------------------------------------------------------
+# In a warehouse of one's own nobody tells when a row arrived: younger days are read again, and all at times.
+WAREHOUSE_LATENESS_HOURS = env.integer("LEVERED_WAREHOUSE_LATENESS_HOURS", 48)
+WAREHOUSE_REREAD_DAYS = env.integer("LEVERED_WAREHOUSE_REREAD_DAYS", 7, at_least=1)
+WAREHOUSE_TRAINING_MINUTES = env.integer("LEVERED_WAREHOUSE_TRAINING_MINUTES", 60, at_least=1)
+# Without a directory nobody connects a DuckDB file. The two endpoints stand in for the providers' own: private links.
+DUCKDB_DIRECTORY = env.text("LEVERED_DUCKDB_DIRECTORY")
+SNOWFLAKE_ENDPOINT = env.text("LEVERED_SNOWFLAKE_ENDPOINT")
+BIGQUERY_ENDPOINT = env.text("LEVERED_BIGQUERY_ENDPOINT")
+
 # --- cache: counters of the rate limiter; Redis when several processes must share them ------------------------------
 REDIS_URL = env.text("REDIS_URL")
 CACHES = {
@@ -131,9 +149,12 @@ RATE_LIMITS = {
     "serve": env.rate("LEVERED_RATE_LIMIT_SERVE", "300/m"),
     "ingest": env.rate("LEVERED_RATE_LIMIT_INGEST", "6000/m"),
     "login": env.rate("LEVERED_RATE_LIMIT_LOGIN", "10/m"),
+    "token": env.rate("LEVERED_RATE_LIMIT_TOKEN", "30/m"),
 }
 # LocMem counts exactly in one process; levered_site.checks refuses it for several
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
+# oauth2_provider.W008: plain http is taken for callbacks on the client's own machine only (levered_site.oauth)
+SILENCED_SYSTEM_CHECKS += ["oauth2_provider.W008"]
 
 # --- task queue -----------------------------------------------------------------------------------------------------
 # A task is locked from its prefetch on: retry > timeout x (1 + (queue_limit + 1) / workers), or it runs twice.
@@ -153,7 +174,7 @@ Q_CLUSTER = {
     "cache": "default",
 }
 TRAINING_MINUTES = env.integer("LEVERED_TRAINING_MINUTES", 5, at_least=1)
-# Guardrails tell admins by e-mail when a mail server is named, and a webhook when one is.
+# Guardrails tell admins by e-mail when a mail server is named, and a webhook when one is; invitations are mailed too.
 WEBHOOK_URL = env.text("LEVERED_WEBHOOK_URL")
 WEBHOOK_SECRET = env.text("LEVERED_WEBHOOK_SECRET")
 EMAIL_HOST = env.text("LEVERED_EMAIL_HOST")
@@ -173,10 +194,53 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "levered_site.organizations.keys.SecretHasher",
+]
 # tokens of this issuer are taken, wherever an API key is
 OIDC_ISSUER = env.text("LEVERED_OIDC_ISSUER").rstrip("/")
 OIDC_AUDIENCE = env.words("LEVERED_OIDC_AUDIENCE", [])
 OIDC_AUTHORIZED_PARTIES = env.words("LEVERED_OIDC_AUTHORIZED_PARTIES", [])
+# with these, people sign in to the dashboard there
+OIDC_CLIENT_ID = env.text("LEVERED_OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env.text("LEVERED_OIDC_CLIENT_SECRET")
+OIDC_SCOPES = env.text("LEVERED_OIDC_SCOPES", "openid email profile")
+OIDC_PASSWORDS = env.boolean("LEVERED_OIDC_PASSWORDS", True)
+AUTHENTICATION_BACKENDS = [
+    "levered_site.organizations.backends.PasswordBackend",
+    "levered_site.organizations.backends.IssuerBackend",
+]
+# without an issuer we are the authorization server of agents ourselves (OAuth 2.1; RFC 9700 says what is safe)
+OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"
+OAUTH_SCOPES = {
+    "read": "See optimizations, results, metrics and the events in the warehouse",
+    "manage": "Create, change, train, complete and archive optimizations, and change metrics",
+}
+OAUTH2_PROVIDER: dict[str, Any] = {
+    "SCOPES": OAUTH_SCOPES,
+    "CLIENT_SECRET_HASHER": "pbkdf2_secret",
+    "ACCESS_TOKEN_GENERATOR": "levered_site.organizations.applications.new_token",
+    "REFRESH_TOKEN_GENERATOR": "levered_site.organizations.applications.new_token",
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": 30 * 86_400,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    # agents' callbacks: their own machine, the web, or the editors' own schemes
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https", "http", "cursor", "vscode", "vscode-insiders", "windsurf"],
+    "ALLOW_LOCALHOST_LOOPBACK": True,
+    "DCR_ENABLED": True,
+    "DCR_REGISTRATION_PERMISSION_CLASSES": ["oauth2_provider.dcr.AllowAllDCRPermission"],
+    "DCR_REGISTRATION_TOKEN_EXPIRE_SECONDS": 86_400,
+    "OAUTH2_RESPONSE_TYPES_SUPPORTED": ["code"],
+    "OAUTH2_GRANT_TYPES_SUPPORTED": ["authorization_code", "refresh_token"],
+    "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": ["none", "client_secret_post", "client_secret_basic"],
+} | {
+    f"COMPLIANT_BCP_RFC9700_{rule}": True
+    for rule in (
+        "IMPLICIT_GRANT", "PASSWORD_GRANT", "PKCE_METHOD", "PKCE_REQUIRED", "ACCESS_TOKEN_TRANSPORT",
+        "AUTHZ_RESPONSE_ISS", "TOKEN_STORAGE", "REFRESH_TOKEN", "REDIRECT_URI_MATCHING",
+    )
+}  # fmt: skip
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
@@ -252,6 +316,7 @@ SPECTACULAR_SETTINGS = {
         "ModelType": "optimizations.models.ModelType",
         "GuardrailStatus": "optimizations.models.Guardrail.State",
         "BaselineStatus": ["tracking", "stale"],
+        "HealthStatus": ["ok", "warning", "failing", "unknown"],
         "Verdict": ["better", "worse", "no_detectable_change", "too_early"],
         "RewardType": ["bool", "numeric"],
         "AttributionType": ["last_touch"],
@@ -261,6 +326,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "optimizations.api.serve_schema.add_public_operations",
+        "levered_site.api.schema_details.add_details",
     ],
 }
 # The two public serve paths answer any origin, without credentials; nothing else does.

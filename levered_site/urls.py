@@ -1,13 +1,14 @@
 """The URL map of the whole product."""
 
 from django.contrib import admin
-from django.contrib.auth import views as auth
 from django.http import HttpRequest, HttpResponseNotFound
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from levered_site import sso
 from levered_site.health import healthz, readyz
+from levered_site.join import JoinView
 from levered_site.login import limited
 from levered_site.mcp.views import McpView, protected_resource
 
@@ -34,9 +35,13 @@ urlpatterns = [
     path("mcp", McpView.as_view(), name="mcp"),
     path(".well-known/oauth-protected-resource", protected_resource),
     path(".well-known/oauth-protected-resource/mcp", protected_resource, name="protected-resource"),
+    path("", include("levered_site.oauth.urls")),
     path("admin/login/", limited(admin.site.login)),  # the admin's own door, in front of its URL map
     path("admin/", admin.site.urls),
-    path("login", limited(auth.LoginView.as_view(redirect_authenticated_user=True)), name="login"),
-    path("logout", auth.LogoutView.as_view(), name="logout"),
+    path("login", limited(sso.SignInView.as_view()), name="login"),
+    path("login/sso", sso.configured(sso.begin), name="sso"),
+    path("login/sso/callback", sso.configured(sso.callback), name="sso-callback"),
+    path("join", JoinView.as_view(), name="join"),
+    path("logout", sso.SignOutView.as_view(), name="logout"),
     path("", include("optimizations.dashboard.urls")),
 ]

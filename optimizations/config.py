@@ -117,8 +117,11 @@ class Config:
         return int(self.allowed.sum())
 
     def props(self, variant: int) -> dict[str, Level]:
-        codes = np.unravel_index(variant, self.shape)
-        return {f.name: f.levels[int(c)] for f, c in zip(self.design, codes, strict=True)}
+        props: dict[str, Level] = {}
+        for factor in reversed(self.design):
+            variant, code = divmod(variant, len(factor.levels))
+            props[factor.name] = factor.levels[code]
+        return dict(reversed(props.items()))
 
     def key(self, variant: int) -> str:
         """A variant's public key, e.g. `headline=Save time|cta=Start free`."""

@@ -98,6 +98,8 @@ class Guardrail(models.Model):
         VIOLATED = "violated", "Violated"
         PENDING = "pending", "Pending"
 
+    UNREADABLE = "The metric could not be read"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     optimization = models.ForeignKey(Optimization, on_delete=models.CASCADE, related_name="guardrails")
     metric = models.ForeignKey(Metric, on_delete=models.PROTECT, related_name="guardrails")
@@ -115,6 +117,11 @@ class Guardrail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.metric} {self.get_direction_display()} by more than {self.margin_percent} %"
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether its last evaluation could not read the metric; the status is the one before."""
+        return self.reason.startswith(self.UNREADABLE)
 
 
 class BanditModel(models.Model):
@@ -188,6 +195,37 @@ class Readout(models.Model):
         return f"v{self.version} of {self.model_id}"
 
 
+class DataHealth(models.Model):
+    """What was last found about an optimization's events; a reading that fails leaves the last good one."""
+
+    optimization = models.OneToOneField(Optimization, on_delete=models.CASCADE, related_name="data_health")
+    facts = models.JSONField(null=True, help_text="services.health; null before the first good reading.")
+    measured_at = models.DateTimeField(null=True, help_text="Of the facts.")
+    tried_at = models.DateTimeField()
+    seconds = models.FloatField(default=0.0, help_text="That the last reading took.")
+    error = models.CharField(max_length=1000, blank=True, default="", help_text="Of the last reading.")
+
+    def __str__(self) -> str:
+        return f"Data of {self.optimization_id} at {self.tried_at}"
+
+
+class RejectedExposures(models.Model):
+    """Exposures that ingestion refused for what they are, per UTC day: they are stored nowhere else."""
+
+    optimization = models.ForeignKey(Optimization, on_delete=models.CASCADE, related_name="rejected_exposures")
+    day = models.DateField()
+    code = models.CharField(max_length=40, help_text="As in the answer: unknown_variant, timestamp_in_future, …")
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["optimization", "day", "code"], name="one_count_of_rejected_exposures")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} × {self.code} on {self.day}"
+
+
 class LiftSnapshot(models.Model):
     """What was known of the lift at the end of a UTC day, in percent; written during the day, the last write stays."""
 
@@ -214,6 +252,7 @@ class TrainingRun(models.Model):
 
     class Trigger(models.TextChoices):
         API = "api", "API"
+        MCP = "mcp", "Agent"
         DASHBOARD = "dashboard", "Dashboard"
         ADMIN = "admin", "Admin"
         SCHEDULE = "schedule", "Schedule"

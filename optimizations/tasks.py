@@ -1,9 +1,11 @@
 """What the worker does. Tasks take ids, look again, and leave quietly when there is nothing left to do."""
 
 import structlog
+from oauth2_provider.models import clear_expired
 
-from levered_site.errors import Conflict, Unavailable
+from levered_site.errors import Conflict, InvalidRequest, Unavailable
 from levered_site.queue import enqueue
+from levered_site.sessions import SessionStore
 from optimizations.models import BanditModel, Guardrail, Optimization, TrainingRun
 from optimizations.services import notifications
 from optimizations.services.guardrails import evaluate_guardrails
@@ -38,7 +40,7 @@ def train_model(model_id: str, trigger: str = TrainingRun.Trigger.SCHEDULE) -> i
         return None
     try:
         return train(model, trigger=trigger).version
-    except (Conflict, Unavailable) as error:
+    except (Conflict, InvalidRequest, Unavailable) as error:
         log.info("training_skipped", model=model_id, reason=error.message)
         return None
 
@@ -55,6 +57,12 @@ def check_guardrails() -> int:
     for optimization in guarded:
         evaluate_guardrails(optimization)
     return len(guarded)
+
+
+def forget_expired() -> None:
+    """Removes sessions and tokens that have ended: nobody can use them, and they would only pile up."""
+    SessionStore.clear_expired()
+    clear_expired()
 
 
 def mail_violation(guardrail_id: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.conf import LazySettings
+from django.conf import LazySettings, settings
 from django.core.cache import caches
 from django.db import connection as database
 from rest_framework.test import APIClient
@@ -19,6 +19,11 @@ from optimizations.services.snapshots import store
 from warehouse.connectors import managed_sqlite
 from warehouse.connectors.managed_postgres import ManagedPostgres
 from warehouse.connectors.managed_sqlite import ManagedSqlite
+
+
+def pytest_configure() -> None:
+    # a hash that is slow to guess is slow to make, hundreds of times
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
 
 @dataclass

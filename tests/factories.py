@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+from bandits.assignment import holdout_limit, in_holdout
 from levered_site.organizations.models import Organization
 from optimizations.models import Optimization
 from optimizations.services.lifecycle import create_optimization
@@ -17,6 +18,8 @@ CONFIG: dict[str, Any] = {
     "context_factors": [{"name": "device", "dtype": "str", "levels": ["mobile", "desktop"]}],
     "attribution": {"type": "last_touch", "conversion_window_hours": 24},
 }
+CONTROL = {"headline": "Ship faster", "cta_text": "Start free"}
+BETTER = {"headline": "Save time", "cta_text": "Start free"}
 METRIC_SQL = "SELECT anonymous_id, timestamp, value, optimization_id FROM rewards WHERE name = 'signup'"
 
 
@@ -65,3 +68,33 @@ def add_exposures(
         )
         for person in people[:conversions]
     )
+
+
+def add_arms(
+    optimization: Optimization, users: int, *, held_rate: float, served_rate: float, at: dt.datetime, **where: Any
+) -> None:
+    """Users as the product would have served them: held-out ones see the baseline, the others `BETTER`.
+
+    The first of each arm sign up, in the given shares.
+    """
+    limit = holdout_limit(optimization.holdout_percentage)
+    people = [f"{where.get('prefix', 'user')}-{i}" for i in range(users)]
+    for held, rate in ((True, held_rate), (False, served_rate)):
+        members = [p for p in people if in_holdout(str(optimization.pk), p, limit) is held]
+        variant = CONTROL if held else where.get("variant", BETTER)
+        common = {"organization": optimization.organization}
+        Exposure.objects.bulk_create(
+            Exposure(
+                **common,
+                optimization_id=optimization.pk,
+                anonymous_id=p,
+                variant=variant,
+                context=where.get("context", {"device": "mobile"}),
+                timestamp=at,
+            )
+            for p in members
+        )
+        Reward.objects.bulk_create(
+            Reward(**common, anonymous_id=p, name=where.get("event", "signup"), timestamp=at + dt.timedelta(minutes=5))
+            for p in members[: round(rate * len(members))]
+        )

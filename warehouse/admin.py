@@ -2,12 +2,51 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminPasswordWidget
 
+from levered_site.errors import DomainError
 from levered_site.organizations.audited_admin import AuditedAdmin
-from warehouse.models import AssignmentSource, Connection, Exposure, Metric, Reward
+from warehouse.models import AssignmentSource, Connection, Exposure, Metric, Provider, Reward
+from warehouse.sealed import Sealed
+from warehouse.services import connections
+
+
+class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Credentials go in, as the API takes them; none ever comes out, not even those just typed."""
+
+    credentials = forms.JSONField(
+        required=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
+        help_text="A JSON object of the provider's fields, as in POST /warehouse/connections. Always empty here:"
+        " saving needs them anew.",
+    )
+
+    class Meta:
+        model = Connection
+        fields = ["organization", "provider", "name"]
+
+    def sealed(self) -> Sealed | None:
+        given = self.cleaned_data.get("credentials")
+        return None if given is None else Sealed(given)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        organization = cleaned.get("organization") or self.instance.organization
+        if cleaned.get("provider") == Provider.MANAGED and cleaned.get("credentials") is not None:
+            self.add_error("credentials", "The managed warehouse takes none.")
+        elif not self.errors and cleaned["provider"] != Provider.MANAGED:
+            try:
+                given = self.sealed() or Sealed({})
+                connections.try_connection(organization, provider=cleaned["provider"], credentials=given)
+            except DomainError as error:
+                lines = [f"{issue.field}: {issue.message}" for issue in error.details] or [error.message]
+                self.add_error("provider" if cleaned.get("credentials") is None else "credentials", lines)
+        return cleaned
 
 
 class _ReadOnly(ModelAdmin):
@@ -29,12 +68,43 @@ class _WithoutAdding(AuditedAdmin):
 
 
 @admin.register(Connection)
-class ConnectionAdmin(AuditedAdmin):
-    list_display = ["organization", "provider", "created_at", "updated_at"]
+class ConnectionAdmin(ModelAdmin):
+    """Saving connects, by the service that the API calls: the warehouse must answer."""
+
+    form = ConnectionForm
+    list_display = ["organization", "provider", "name", "created_at", "updated_at"]
     list_filter = ["provider"]
     list_select_related = ["organization"]
     autocomplete_fields = ["organization"]
-    readonly_fields = ["created_at", "updated_at"]
+    fields = ["organization", "provider", "name", "credentials", "created_at", "updated_at"]
+    actions = ["try_them"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> list[str]:
+        return ["created_at", "updated_at", *(["organization"] if obj else [])]
+
+    def save_model(self, request: HttpRequest, obj: Connection, form: ConnectionForm, change: bool) -> None:
+        # the form has taken the stored row's place: what is saved is what the service says
+        saved = connections.connect(obj.organization, provider=obj.provider, credentials=form.sealed(), name=obj.name)
+        obj.pk = saved.pk
+        obj._state.adding = False
+
+    def delete_model(self, request: HttpRequest, obj: Connection) -> None:
+        connections.disconnect(obj.organization)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+        for connection in queryset.select_related("organization"):
+            connections.disconnect(connection.organization)
+
+    @admin.action(description="Test the selected connections")
+    def try_them(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+        for connection in queryset.select_related("organization"):
+            try:
+                found = connections.try_connection(connection.organization)
+            except DomainError as error:
+                messages.error(request, f"{connection}: {error.message}")
+            else:
+                told = f"{connection}: {found.seconds * 1000:.0f} ms, {found.tables_count} tables can be read."
+                messages.success(request, told)
 
 
 @admin.register(Metric)

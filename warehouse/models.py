@@ -18,11 +18,13 @@ class Provider(models.TextChoices):
 
 
 class Connection(models.Model):
-    """The warehouse of an organization. Without a row it is the managed one."""
+    """The warehouse of an organization. Without a row it is the managed one. `token`: `sealed.seal` of credentials."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.OneToOneField(Organization, on_delete=models.CASCADE, related_name="warehouse_connection")
     provider = models.CharField(max_length=20, choices=Provider.choices, default=Provider.MANAGED)
+    name = models.CharField(max_length=255, blank=True, default="")
+    token = models.TextField(blank=True, default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(null=True, blank=True)
 
@@ -70,6 +72,42 @@ class AssignmentSource(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ReadSeries(models.Model):
+    """What was read of a warehouse once and for all: the days before `until`, as aggregates in `ClosedDay`.
+
+    `subject` says what for, `key` hashes everything that determines the numbers: another key, and nothing is left of
+    the series. `exposures_mark` and `rewards_mark` are ids in the managed tables: later rows arrived after the reading.
+    `revision` counts writes: whoever read an older one does not write over a newer one.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    subject = models.CharField(max_length=120, unique=True)
+    key = models.CharField(max_length=64)
+    revision = models.PositiveIntegerField(default=0)
+    until = models.DateField(null=True)
+    floor = models.FloatField(null=True)
+    exposures_mark = models.BigIntegerField(default=0)
+    rewards_mark = models.BigIntegerField(default=0)
+    begun_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class ClosedDay(models.Model):
+    """The aggregates of one UTC day of a series, as `services.closed_days` packs them."""
+
+    series = models.ForeignKey(ReadSeries, on_delete=models.CASCADE, related_name="days")
+    day = models.DateField()
+    content = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["series", "day"], name="one_content_per_closed_day")]
+
+    def __str__(self) -> str:
+        return f"{self.series} on {self.day}"
 
 
 class Event(models.Model):

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from levered_site.api.authentication import TenantRequest
 from levered_site.api.schema import errors
 from levered_site.api.views import StrictSerializer, TenantView
+from levered_site.organizations import audit
 from levered_site.organizations.models import AuditEntry
 
 
@@ -21,7 +22,11 @@ class AuditQuery(StrictSerializer):
         help_text="Entries older than this id: `next` of the last page.",
     )
     object_id = serializers.CharField(max_length=60, required=False, help_text="Changes of one object.")
+    object_type = serializers.CharField(max_length=40, required=False, help_text="E.g. `optimization`.")
+    object_name = serializers.CharField(max_length=300, required=False, help_text="A part of it is enough.")
     action = serializers.CharField(max_length=60, required=False, help_text="E.g. `optimization.updated`.")
+    actor = serializers.CharField(max_length=300, required=False, help_text="A part of it is enough.")
+    door = serializers.CharField(max_length=10, required=False)
 
 
 class AuditEntryOutput(serializers.ModelSerializer[AuditEntry]):
@@ -59,11 +64,6 @@ class AuditLogView(TenantView):
         query = AuditQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         wanted = query.validated_data
-        found = self.organization.audit_entries.all()
-        if "before" in wanted:
-            found = found.filter(pk__lt=wanted["before"])
-        found = found.filter(**{name: wanted[name] for name in ("object_id", "action") if name in wanted})
-        entries = list(found[: wanted["limit"] + 1])
-        page = entries[: wanted["limit"]]
-        more = len(entries) > len(page)
-        return Response({"entries": AuditEntryOutput(page, many=True).data, "next": page[-1].pk if more else None})
+        limit = wanted.pop("limit")
+        page, following = audit.page_of(audit.entries(self.organization, **wanted), limit)
+        return Response({"entries": AuditEntryOutput(page, many=True).data, "next": following})

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import cast
 
+from django.conf import settings
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from levered_site.api.oidc import principal_of_token
 from levered_site.organizations import keys
+from levered_site.organizations.applications import principal_of_access_token
 from levered_site.organizations.models import Organization, User
 from levered_site.organizations.principals import Principal
 from levered_site.organizations.services import find_api_key, membership_of
@@ -31,8 +33,13 @@ def principal_of_key(token: str) -> Principal | None:
     return Principal.of_key(key) if key else None
 
 
+def principal_of_ours(token: str) -> Principal | None:
+    """Tokens of our own authorization server, where there is no issuer."""
+    return None if settings.OIDC_ISSUER else principal_of_access_token(token)
+
+
 # Each reads a bearer token and answers None when the token is not its own, or not valid.
-TOKEN_READERS: list[Callable[[str], Principal | None]] = [principal_of_key, principal_of_token]
+TOKEN_READERS: list[Callable[[str], Principal | None]] = [principal_of_key, principal_of_token, principal_of_ours]
 
 
 def bearer_token(request: Request) -> str | None:

@@ -9,13 +9,14 @@ from levered_site.organizations.principals import Principal
 
 
 class ScopePermission(BasePermission):
-    """Reads need `read`, writes need `manage`; a view names another scope in `required_scope`."""
+    """Reads need `read`, writes the view's `write_scope`; a view names one for both in `required_scope`."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         principal = cast(TenantRequest, request).user
         if not isinstance(principal, Principal):
             return False  # DRF answers 401
-        scope = getattr(view, "required_scope", None) or ("read" if request.method in SAFE_METHODS else "manage")
+        by_method = "read" if request.method in SAFE_METHODS else getattr(view, "write_scope", "manage")
+        scope = getattr(view, "required_scope", None) or by_method
         if not principal.may(scope):
             raise PermissionDenied(f"This needs the '{scope}' scope, which your credential does not have.")
         return True

@@ -30,8 +30,9 @@ class ErrorBody(serializers.Serializer[Any]):
 
 
 def errors(*statuses: int) -> dict[int, type[ErrorBody]]:
-    """The error answers of an operation, for `extend_schema(responses=…)`."""
-    return dict.fromkeys(statuses, ErrorBody)
+    """The error answers of an operation, for `extend_schema(responses=…)`. Every operation can fail by our mistake,
+    and while the database does not answer."""
+    return dict.fromkeys((*statuses, 500, 503), ErrorBody)
 
 
 _META = {

@@ -11,9 +11,10 @@ from levered_site.organizations.models import Organization
 
 
 class TenantView(APIView):
-    """A view of one organization's data. `required_scope` overrides read-for-GET, manage-for-writes."""
+    """A view of one organization's data: `read` for GET, `write_scope` for writes, or `required_scope` for both."""
 
     required_scope: str | None = None
+    write_scope = "manage"
     request: TenantRequest
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> TenantRequest:

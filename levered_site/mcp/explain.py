@@ -31,8 +31,8 @@ def explain(optimization: Optimization) -> Explained:
         lift_percent=robust["lift_percent"] if quotable else None,
         lift_ci=robust["always_valid_ci"] if quotable else None,
         p_value=robust["always_valid_p_value"] if quotable else None,
-        optimization_users=measured["optimization_users"],
-        holdout_users=measured["holdout_users"],
+        optimization_users=robust["optimization_users"],
+        holdout_users=robust["holdout_users"],
         computed_at=shown["computed_at"],
     )
 
@@ -40,7 +40,7 @@ def explain(optimization: Optimization) -> Explained:
 def _gates(optimization: Optimization, shown: dict[str, Any]) -> list[Gate]:
     measured, ratio = shown["primary_metric_vs_holdout"], shown["sample_ratio"]
     robust = measured["robust"]
-    holdout, served = measured["holdout_users"], measured["optimization_users"]
+    holdout, served = robust["holdout_users"], robust["optimization_users"]
     percentage = optimization.holdout_percentage
     trained = shown["model_version"] is not None
     enough = min(holdout, served) >= MIN_USERS
@@ -81,5 +81,5 @@ def _statement(verdict: str, measured: dict[str, Any], gates: list[Gate]) -> str
     robust = measured["robust"]
     return (
         f"{robust['reason']} Measured: {robust['lift_percent']:+.1f} % in {measured['metric_name']} against the "
-        f"holdout, {measured['optimization_users']:,} optimized and {measured['holdout_users']:,} held-out users."
+        f"holdout, {robust['optimization_users']:,} optimized and {robust['holdout_users']:,} held-out users."
     )

@@ -22,7 +22,8 @@ class Written(Output):
 class Summary(Output):
     variants_count: int
     lift: float | None = Field(description="Percent. Measured where lift_ci is given, else modeled.")
-    lift_ci: list[float] | None = None
+    lift_ci: list[float] | None = Field(default=None, description="Holds at every look.")
+    verdict: Literal["better", "worse", "no_detectable_change", "too_early"] = "too_early"
     confidence: float | None = Field(description="Probability that the policy beats the baseline.")
     exposures: int
 
@@ -113,6 +114,7 @@ class Model(Output):
     version: int
     trained_at: dt.datetime | None
     last_run: "TrainingRun | None" = None
+    state: "ModelState | None" = Field(default=None, description="Only when it was asked for.")
 
 
 class TrainingRun(Output):
@@ -126,8 +128,14 @@ class TrainingRun(Output):
     error: str
 
 
-class Models(Output):
-    models: list[Model]
+class ModelState(Output):
+    """Effects on the link scale, rewards on the reward scale, lifts in percent."""
+
+    reason: str | None = Field(description="Why there is nothing yet; null once the model is trained.")
+    best_variant: dict[str, Any] | None
+    factors: list[dict[str, Any]]
+    interactions: list[dict[str, Any]]
+    contexts: list[dict[str, Any]]
 
 
 class Trained(Written):
@@ -188,6 +196,19 @@ class WarehouseStatus(Output):
     reward_names: list[EventName] = Field(description="Names under which rewards arrived; managed warehouse only.")
 
 
+class Statement(Output):
+    name: str
+    title: str
+    description: str
+    sql: str
+
+
+class Statements(Output):
+    as_of: dt.datetime
+    note: str = Field(description="Where the statements can be run.")
+    statements: list[Statement]
+
+
 class Results(Output):
     model_version: int | None
     computed_at: dt.datetime | None
@@ -195,6 +216,47 @@ class Results(Output):
     stats: dict[str, Any] = Field(description="Modeled: what the learner estimates. Never a measurement.")
     variants: list[dict[str, Any]]
     factor_importance: list[dict[str, Any]]
+    sql: Statements | None = Field(default=None, description="Only when it was asked for.")
+
+
+class HealthCheck(Output):
+    key: str
+    status: Literal["ok", "warning", "failing", "unknown"]
+    detail: str = Field(description="What was found.")
+    advice: str = Field(description="What to do; empty where nothing is.")
+
+
+class Health(Output):
+    status: Literal["ok", "warning", "failing", "unknown"] = Field(description="The worst of the checks.")
+    checks: list[HealthCheck] = Field(description="In the order in which data flows: a failure explains those below.")
+    exposures: dict[str, Any] | None
+    rewards: dict[str, Any] | None
+
+
+class Progress(Output):
+    days_running: int
+    holdout_users: int
+    optimization_users: int
+    progress_to_best: float | None = Field(description="The policy's lift as a share of the best variant's.")
+    leader: dict[str, Any] | None = Field(description="The variant with the largest share of all traffic.")
+    expected_days_until_known: int | None
+    reason: str | None = Field(description="Why the number of days is missing.")
+
+
+class GuardrailState(Output):
+    metric: Named
+    direction: Literal["increase", "decrease"]
+    margin_percent: float
+    status: Literal["ok", "violated", "pending"]
+    reason: str = Field(description="Of the status, in words.")
+
+
+class Checked(Output):
+    """Each only when it was asked for."""
+
+    health: Health | None = None
+    progress: Progress | None = None
+    guardrails: list[GuardrailState] | None = None
 
 
 class Gate(Output):

@@ -32,7 +32,7 @@ def report_on_an_optimization(
     """Tell how an optimization does, without a number that does not hold."""
     return f"""Report on the Levered optimization {optimization_id}.
 
-1. Call levered_get_optimization and levered_explain_result.
+1. Call levered_get_optimization, levered_check_optimization and levered_explain_result.
 2. If `quotable` is false, do not state a lift. Say which gates failed, in plain words, and what would make them pass.
 3. If it is true, begin with the verdict and the measured lift with its interval, its metric and the users in each arm.
    Call a modeled number (levered_get_results, `stats`) modeled; never mix it with the measured one.

@@ -10,7 +10,8 @@ INSTRUCTIONS = """\
 Levered runs optimizations: a decision is put into design factors, a Bayesian contextual bandit picks a variant per \
 visitor, learns from the warehouse and proves the lift against a randomized holdout.
 Usual order: levered_warehouse_status, levered_create_metric (or levered_list_metrics), levered_create_optimization, \
-then the application serves variants and reports events; levered_train_model, levered_explain_result.
+then the application serves variants and reports events; levered_check_optimization, levered_train_model, \
+levered_explain_result.
 Before you tell anybody a number, call levered_explain_result: it says whether the number may be quoted and why not.
 Every writing tool takes dry_run. Completing and archiving cannot be undone."""
 

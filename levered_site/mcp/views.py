@@ -4,7 +4,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
@@ -33,27 +33,24 @@ class McpView(TenantView):
         return async_to_sync(dispatch)(request._request, read_request_body(request._request), request.user)
 
     def get_authenticate_header(self, request: Request) -> str:
-        """Where a client that has no token learns which issuer gives one (RFC 9728, section 5.1)."""
-        challenge = []
-        if settings.OIDC_ISSUER:
-            challenge.append(f'resource_metadata="{request.build_absolute_uri(METADATA_PATH)}"')
-        if "Authorization" in request.headers:
-            challenge.append('error="invalid_token"')
-        return f"Bearer {', '.join(challenge)}".strip()
+        """Where a client that has no token learns who gives one (RFC 9728, section 5.1)."""
+        challenge = f'Bearer resource_metadata="{request.build_absolute_uri(METADATA_PATH)}"'
+        return f'{challenge}, error="invalid_token"' if "Authorization" in request.headers else challenge
 
 
 def protected_resource(request: HttpRequest) -> JsonResponse:
-    """RFC 9728: whose tokens `/mcp` takes. Without an issuer there is nothing to tell: API keys need no discovery."""
-    if not settings.OIDC_ISSUER:
-        raise Http404
+    """RFC 9728: whose tokens `/mcp` takes: the issuer's, else those that we make ourselves."""
+    ours = {"scopes_supported": sorted(settings.OAUTH_SCOPES)}
     return JsonResponse(
         {
             "resource": request.build_absolute_uri("/mcp"),
             "resource_name": "Levered",
-            "authorization_servers": [settings.OIDC_ISSUER],
+            "authorization_servers": [settings.OIDC_ISSUER or request.build_absolute_uri("/").rstrip("/")],
             "bearer_methods_supported": ["header"],
             "resource_documentation": request.build_absolute_uri("/api/v2/docs"),
         }
+        | ({} if settings.OIDC_ISSUER else ours),
+        headers={"Access-Control-Allow-Origin": "*"},
     )
 
 

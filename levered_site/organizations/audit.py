@@ -73,6 +73,21 @@ def record_difference(
         record(organization, action, subject, before=shown, after={name: after[name] for name in changed})
 
 
+def entries(organization: Organization, *, before: int | None = None, **wanted: str) -> models.QuerySet[AuditEntry]:
+    """The latest first. `wanted` says what entries have: `action`, `door`, `object_type`, `object_id` as they are,
+    `actor` and `object_name` in part; an empty one asks for nothing. `before`: only entries older than this id."""
+    found = organization.audit_entries.all() if before is None else organization.audit_entries.filter(pk__lt=before)
+    parts = {"actor", "object_name"}
+    asked = {name + "__icontains" * (name in parts): text for name, text in wanted.items() if text}
+    return found.filter(**asked)
+
+
+def page_of(found: models.QuerySet[AuditEntry], limit: int) -> tuple[list[AuditEntry], int | None]:
+    """The first `limit` entries, and the `before` of the next page; None on the last one."""
+    read = list(found[: limit + 1])
+    return read[:limit], read[limit - 1].pk if len(read) > limit else None
+
+
 def fields(subject: models.Model, *names: str) -> dict[str, Any]:
     return {name: getattr(subject, name) for name in names}
 
@@ -89,7 +104,7 @@ def _whoever(by: User | None) -> dict[str, Any]:
     caller = by or (request.user if request is not None else None)
     if isinstance(caller, Principal):
         key = caller.api_key
-        actor = str(key) if key else str(caller.user)
+        actor = str(key) if key else " with ".join(filter(None, [str(caller.user), caller.application]))
         return found | {"actor": actor[:300], "actor_kind": caller.kind, "user": caller.user, "api_key": key}
     if caller is not None and caller.is_authenticated:
         kind = "token" if by else "session"

@@ -10,7 +10,7 @@ from unfold.admin import ModelAdmin
 from levered_site.organizations import audit
 from levered_site.organizations.models import Organization, User
 
-_SECRET = {"password", "secret_hash"}
+_SECRET = {"password", "secret_hash", "token"}
 
 
 class AuditedAdmin(ModelAdmin):
@@ -25,6 +25,16 @@ class AuditedAdmin(ModelAdmin):
                 after = {name: _plain(getattr(obj, name)) for name in names}
                 verb = "updated" if change else "created"
                 audit.record_difference(organization, f"{obj._meta.model_name}.{verb}", obj, before, after)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        obj = form.instance
+        names = [f.name for f in obj._meta.many_to_many if f.name in form.changed_data] if change else []
+        with transaction.atomic():
+            before = {name: _names(form.initial.get(name) or []) for name in names}
+            super().save_related(request, form, formsets, change)
+            if names:
+                after = {name: _names(getattr(obj, name).all()) for name in names}
+                self._record(obj, "updated", before=before, after=after)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         with transaction.atomic():
@@ -67,6 +77,10 @@ def _columns(obj: models.Model) -> set[str]:
 
 def _values(obj: models.Model) -> dict[str, Any]:
     return {name: _plain(getattr(obj, name)) for name in _columns(obj)}
+
+
+def _names(objects: Iterable[Any]) -> list[str]:
+    return sorted(map(str, objects))
 
 
 def _plain(value: Any) -> Any:

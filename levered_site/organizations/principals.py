@@ -1,6 +1,6 @@
 """Who is calling, whatever the credential, and what they may do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from levered_site.organizations.models import ApiKey, Membership, Organization, Role, Scope, User
@@ -27,6 +27,7 @@ class Principal:
     user: User | None = None
     role: str | None = None
     api_key: ApiKey | None = None
+    application: str | None = None  # the client that acts for the user
 
     # Django's and DRF's machinery ask every `request.user` these two questions
     is_authenticated = True
@@ -44,6 +45,12 @@ class Principal:
             user=membership.user,
             role=membership.role,
         )
+
+    @classmethod
+    def of_application(cls, membership: Membership, *, application: str, scopes: frozenset[str]) -> "Principal":
+        """A client that acts for a person: what it was allowed, and never more than what that person may do."""
+        person = cls.of_membership(membership, kind="token")
+        return replace(person, scopes=person.scopes & scopes, application=application)
 
     @classmethod
     def of_key(cls, key: ApiKey) -> "Principal":

@@ -1,7 +1,7 @@
 """Rules of organizations, memberships and API keys."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from django.db import models, transaction
@@ -87,8 +87,17 @@ def _mark_used(key: ApiKey) -> None:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
+def memberships_of(user: User) -> list[Membership]:
+    """The user's memberships with their organizations, in the order they joined."""
+    return list(user.memberships.select_related("organization", "user"))
+
+
+def chosen_membership(memberships: Sequence[Membership], organization_id: str | None) -> Membership | None:
+    """The membership in the organization with this public id, else the first one."""
+    chosen = (m for m in memberships if m.organization.public_id == organization_id)
+    return next(chosen, memberships[0] if memberships else None)
+
+
 def membership_of(user: User, organization_id: str | None = None) -> Membership | None:
     """The user's membership in the organization with this public id, else their first one."""
-    memberships = user.memberships.select_related("organization", "user")
-    chosen = memberships.filter(organization__public_id=organization_id).first() if organization_id else None
-    return chosen or memberships.first()
+    return chosen_membership(memberships_of(user), organization_id)

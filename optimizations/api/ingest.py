@@ -77,7 +77,7 @@ class IngestedOutput(serializers.Serializer[Any]):
 _ANSWERS: dict[int, Any] = {
     200: IngestedOutput,
     207: IngestedOutput,
-    **errors(400, 401, 403, 409, 413, 415, 429, 503),
+    **errors(400, 401, 403, 409, 413, 415, 429),
 }
 _RULES = """
 

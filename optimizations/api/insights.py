@@ -55,8 +55,21 @@ class PairCell(serializers.Serializer[Any]):
     exposures = serializers.IntegerField()
     masked = serializers.BooleanField(help_text="Fewer than 100 exposures: the numbers are withheld.")
     effect = NullableInterval(allow_null=True, help_text="Beyond the two main effects, on the link scale.")
-    reward_beyond_additive = Number(allow_null=True)
-    kind = serializers.ChoiceField(choices=["synergy", "saturation"], allow_null=True)
+    observed_reward = NullableInterval(allow_null=True, help_text="Mean of the cell's rewards as they came in.")
+    expected_reward = NullableInterval(
+        allow_null=True, help_text="Of the model: mean of the servable variants that have both levels."
+    )
+    additive_reward = NullableInterval(
+        allow_null=True, help_text="What the overall mean and each level's own effect add up to."
+    )
+    beyond_additive = NullableInterval(allow_null=True, help_text="expected_reward - additive_reward.")
+    reward_beyond_additive = Number(allow_null=True, help_text="The mean of beyond_additive.")
+    kind = serializers.ChoiceField(
+        choices=["synergy", "saturation", "conflict"],
+        allow_null=True,
+        help_text="synergy: more than the sum and better than either level on average. saturation: both levels help, "
+        "together less than the sum. conflict: less than the sum and worse than either level. null: nothing is sure.",
+    )
 
 
 class PairRow(serializers.Serializer[Any]):

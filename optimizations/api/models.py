@@ -38,14 +38,14 @@ class TrainView(TenantView):
     @extend_schema(
         tags=["Models"],
         summary="Train a model",
-        request=s.BiasInput,
+        request=s.TrainInput,
         responses={200: s.Trained, **errors(400, 401, 403, 404, 409, 413, 415, 429, 503)},
     )
     def post(self, request: TenantRequest, model_id: UUID) -> Response:
         """Reads the latest observations from the warehouse, fits the model and publishes its new version."""
-        bias = validated(s.BiasInput, request).get("bias")
+        asked = validated(s.TrainInput, request)
         model = lifecycle.get_model(self.organization, model_id)
-        run = train(model, trigger=TrainingRun.Trigger.API, bias=bias)
+        run = train(model, trigger=TrainingRun.Trigger.API, **asked)
         return Response(
             {
                 "model_id": model.pk,

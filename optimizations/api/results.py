@@ -13,6 +13,7 @@ from levered_site.api.authentication import TenantRequest
 from levered_site.api.schema import errors
 from levered_site.api.views import StrictSerializer, TenantView
 from optimizations.api.insights import BaselineCheckOutput, ContextRow, NullableInterval
+from optimizations.api.serializers import LevelField
 from optimizations.services import lifecycle
 from optimizations.services.export import variants_csv
 from optimizations.services.results import results
@@ -33,6 +34,8 @@ class DateRange(StrictSerializer):
 class Robust(serializers.Serializer[Any]):
     """The lift stratified by day and regime. The always-valid interval may be looked at as often as one likes."""
 
+    holdout_users = serializers.IntegerField(help_text="Of the days that are compared.")
+    optimization_users = serializers.IntegerField(help_text="Of the days that are compared.")
     lift_percent = Number(allow_null=True)
     lift_ci = serializers.ListField(child=Number(), allow_null=True, help_text="95 %, of the log ratio; for one look.")
     p_value = Number(allow_null=True)
@@ -61,12 +64,37 @@ class VersusHoldout(serializers.Serializer[Any]):
     robust = Robust()
 
 
+class DeviatingCell(serializers.Serializer[Any]):
+    variant_number = serializers.IntegerField(help_text="1 is the baseline.")
+    variant_key = serializers.CharField()
+    context = serializers.DictField(  # type: ignore[assignment]  # DRF takes declared fields off the class
+        child=LevelField(allow_null=True), help_text="null: missing or unknown."
+    )
+    users = serializers.IntegerField()
+    expected_users = Number()
+
+
+class AssignmentOutput(serializers.Serializer[Any]):
+    """First exposures against the shares that each model version gave out per context, outside the holdout."""
+
+    p_value = Number(allow_null=True)
+    mismatch = serializers.BooleanField(help_text="p < 0.001: users are not shown, or not reported, what was served.")
+    users = serializers.IntegerField(help_text="Compared, each by the first exposure.")
+    unlogged_users = serializers.IntegerField(help_text="In contexts that the decision log lacks.")
+    held_out_users = serializers.IntegerField()
+    held_out_elsewhere = serializers.IntegerField(help_text="Held-out users who were shown another variant.")
+    versions = serializers.IntegerField(help_text="Model versions compared, of the latest 128; the cold start is one.")
+    largest = DeviatingCell(many=True, help_text="Of a mismatch: the cells that deviate most.")
+    reason = serializers.CharField(allow_null=True, help_text="Why a number is missing.")
+
+
 class SampleRatioOutput(serializers.Serializer[Any]):
     holdout_share = Number(allow_null=True)
     expected_holdout_share = Number(allow_null=True)
     p_value = Number(allow_null=True)
     mismatch = serializers.BooleanField(help_text="p < 0.001: events of one arm are lost or doubled.")
     reason = serializers.CharField(allow_null=True, help_text="Why a number is missing.")
+    variants = AssignmentOutput(allow_null=True, help_text="null before the first training.")
 
 
 class Regime(serializers.Serializer[Any]):
@@ -131,6 +159,9 @@ class Day(serializers.Serializer[Any]):
 class ResultsOutput(serializers.Serializer[Any]):
     model_version = serializers.IntegerField(allow_null=True)
     computed_at = serializers.DateTimeField(allow_null=True)
+    training_error = serializers.CharField(
+        allow_null=True, help_text="Why the latest training failed; the numbers are of the last one that succeeded."
+    )
     primary_metric_vs_holdout = VersusHoldout()
     sample_ratio = SampleRatioOutput()
     holdout_regimes = Regime(many=True)

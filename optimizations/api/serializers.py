@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -101,6 +100,12 @@ class BiasInput(StrictSerializer):
     )
 
 
+class TrainInput(BiasInput):
+    reread = serializers.BooleanField(
+        default=False, help_text="Read all days again, also those that are over: after data was corrected."
+    )
+
+
 class FactorOutput(serializers.Serializer[Any]):
     name = serializers.CharField()
     dtype = serializers.CharField()
@@ -131,10 +136,18 @@ class SummaryOutput(serializers.Serializer[Any]):
         child=serializers.FloatField(),
         allow_null=True,
         default=None,
-        help_text="Of the measured lift; null while it is modeled.",
+        help_text="Of the measured lift, always valid; null while the lift is modeled.",
+    )
+    verdict = serializers.ChoiceField(
+        choices=["better", "worse", "no_detectable_change", "too_early"],
+        default="too_early",
+        help_text="On the measured lift, safe at every look.",
     )
     confidence = serializers.FloatField(allow_null=True, help_text="Probability that the policy beats the baseline.")
     exposures = serializers.IntegerField()
+    users = serializers.IntegerField(
+        allow_null=True, default=None, help_text="Whose conversion windows have closed, in both arms."
+    )
 
 
 class OptimizationListItem(serializers.ModelSerializer[Optimization]):
@@ -151,7 +164,7 @@ class OptimizationListItem(serializers.ModelSerializer[Optimization]):
     def _model(self, optimization: Optimization) -> BanditModel | None:
         return next((m for m in optimization.models.all() if m.status != ModelStatus.ARCHIVED), None)
 
-    @extend_schema_field(OpenApiTypes.UUID)
+    @extend_schema_field(serializers.UUIDField(allow_null=True, help_text="Null while there is no model."))
     def get_model_id(self, optimization: Optimization) -> str | None:
         model = self._model(optimization)
         return str(model.pk) if model else None

@@ -16,18 +16,19 @@ from levered_site.api.authentication import SESSION_ORGANIZATION
 from levered_site.errors import Forbidden, NotFound
 from levered_site.organizations.models import Organization, User
 from levered_site.organizations.principals import Principal
-from levered_site.organizations.services import membership_of
+from levered_site.organizations.services import chosen_membership, memberships_of
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class DashboardRequest(HttpRequest):
-    """A request below `DashboardView`: the caller and the organization are known."""
+    """A request below `DashboardView`: the caller, the organization, and all that the caller belongs to are known."""
 
     user: User
     htmx: HtmxDetails
     principal: Principal
     organization: Organization
+    organizations: list[Organization]
 
 
 class DashboardView(View):
@@ -44,12 +45,14 @@ class DashboardView(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return self._sign_in(request)
-        membership = membership_of(request.user, request.session.get(SESSION_ORGANIZATION))
+        memberships = memberships_of(request.user)
+        membership = chosen_membership(memberships, request.session.get(SESSION_ORGANIZATION))
         if membership is None:
             raise PermissionDenied("You are not a member of any organization. Ask an administrator to add you.")
         ours = cast(DashboardRequest, request)
         ours.principal = Principal.of_membership(membership)
         ours.organization = membership.organization
+        ours.organizations = [one.organization for one in memberships]
         if not ours.principal.may(self.read_scope if request.method in SAFE_METHODS else self.write_scope):
             raise PermissionDenied
         try:

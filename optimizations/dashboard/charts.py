@@ -25,15 +25,15 @@ def traffic(
         for key, numbers in point["variants"].items():
             totals[key] = totals.get(key, 0) + numbers["exposures"]
     largest = sorted(totals, key=lambda key: -totals[key])[:LARGEST]
-    others = len([key for key in totals if key not in largest])
+    others = len(totals) - len(largest)
     columns: dict[str, list[float | None]] = {key: [] for key in largest}
     rest: list[float | None] = []
     for point in time_series:
-        shown = {key: numbers["exposures"] for key, numbers in point["variants"].items()}
-        total = sum(shown.values())
+        total = sum(numbers["exposures"] for numbers in point["variants"].values())
+        shown = {key: point["variants"].get(key, {"exposures": 0})["exposures"] for key in largest}
         for key in largest:
-            columns[key].append(shown.get(key, 0) / total if total else None)
-        rest.append(sum(n for key, n in shown.items() if key not in columns) / total if total else None)
+            columns[key].append(shown[key] / total if total else None)
+        rest.append((total - sum(shown.values())) / total if total else None)
     colours = iter(COLOURS)
     series: list[dict[str, Any]] = [
         {
@@ -58,7 +58,7 @@ def measured_lift(points: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], 
     """The measured lift as it stood at the end of each day, with its interval where both arms are large enough."""
     rows = []
     for point in points:
-        low, high = point["lift_ci"] or (None, None)
+        low, high = point["always_valid_ci"] or (None, None)
         rows.append({"date": str(point["date"]), "mean": point["lift_percent"], "low": low, "high": high})
     rows = [row for row in rows if row["low"] is not None]
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in ("mean", "low", "high")}

@@ -89,13 +89,11 @@ def heat_map(pair: Mapping[str, Any], config: Config) -> dict[str, Any]:
     """A pair's table of extra rewards, and the same as rows with intervals, the surest first.
 
     `tone` is `p1`..`p4` above and `n1`..`n4` below what the two levels add up to, and `0` for nothing to speak of.
-    An effect is an odds ratio for a `bool` reward and in the reward's own unit for a `numeric` one.
     """
     by_name = {factor.name: factor for factor in config.design}
     down, across = (by_name[name] for name in pair["factors"])
     known = iter(pair["cells"])
-    sizes = [abs(cell["reward_beyond_additive"]) for cell in pair["cells"] if not cell["masked"]]
-    largest = max(sizes, default=0.0)
+    largest = max((abs(cell["reward_beyond_additive"] or 0.0) for cell in pair["cells"]), default=0.0)
     rows, cells = [], []
     for first in down.levels:
         row = []
@@ -107,20 +105,24 @@ def heat_map(pair: Mapping[str, Any], config: Config) -> dict[str, Any]:
                 "across": level_text(second),
                 "extra": extra,
                 "tone": _tone(extra, largest),
-                "sure": found["kind"] is not None,
-            } | _effect(found["effect"], ratio=config.reward_type == "bool")
+                "kind": found["kind"],
+                "observed": found.get("observed_reward"),
+                "together": found.get("expected_reward"),
+                "sum": found.get("additive_reward"),
+                "beyond": found.get("beyond_additive"),
+            }
             row.append(cell)
             cells.append(cell)
         rows.append({"label": level_text(first), "cells": row})
     cells = [cell for cell in cells if cell["extra"] is not None]
-    cells.sort(key=lambda cell: (not cell["sure"], -abs(cell["extra"])))
+    cells.sort(key=lambda cell: (cell["kind"] is None, -abs(cell["extra"])))
     return {
         "down": down.name,
         "across": across.name,
         "columns": [level_text(level) for level in across.levels],
         "rows": rows,
         "cells": cells,
-        "sure": sum(cell["sure"] for cell in cells),
+        "sure": sum(cell["kind"] is not None for cell in cells),
     }
 
 
@@ -129,11 +131,3 @@ def _tone(extra: float | None, largest: float) -> str:
         return "none" if extra is None else "0"
     step = math.ceil(abs(extra) / largest * HEAT_STEPS - 0.5)
     return f"{'p' if extra > 0 else 'n'}{step}" if step > 0 else "0"
-
-
-def _effect(effect: Mapping[str, float] | None, *, ratio: bool) -> dict[str, Any]:
-    names = ("effect", "low", "high")
-    if effect is None:
-        return dict.fromkeys(names)
-    values = (effect["mean"], effect["ci_lower"], effect["ci_upper"])
-    return dict(zip(names, (math.exp(min(v, 50.0)) if ratio else v for v in values), strict=True))

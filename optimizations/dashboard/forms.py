@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from levered_site.organizations.models import Scope
-from optimizations.models import ModelType
+from optimizations.models import Guardrail, ModelType
 from warehouse.models import Metric
 
 REWARD_TYPES = [("bool", "Whether it happened"), ("numeric", "Its value, summed")]
@@ -16,6 +16,7 @@ MATCHES = [("name", "By name"), ("value", "By value")]
 DTYPES = [("str", "Text"), ("bool", "Yes or no"), ("int", "Whole number"), ("float", "Number")]
 METRIC_SOURCES = [("existing", "Use an existing metric"), ("new", "New metric")]
 EVENT_SOURCES = [("event", "An event sent to the managed warehouse"), ("sql", "A query")]
+DOORS = [("api", "API"), ("dashboard", "Dashboard"), ("mcp", "Agent"), ("admin", "Admin"), ("system", "System")]
 RADIO = {"class": "radio radio-primary radio-sm"}
 
 
@@ -25,6 +26,12 @@ def text(placeholder: str = "", **attributes: Any) -> forms.TextInput:
 
 def area(rows: int, **attributes: Any) -> forms.Textarea:
     return forms.Textarea(attrs={"class": "textarea", "rows": rows} | attributes)
+
+
+def sql_area(placeholder: str, rows: int = 6) -> forms.Textarea:
+    """A query; with JavaScript it becomes an editor with syntax colours."""
+    attributes = {"class": "textarea font-mono", "spellcheck": "false", "data-sql": "", "placeholder": placeholder}
+    return area(rows, **attributes)
 
 
 def select() -> forms.Select:
@@ -107,8 +114,12 @@ class OptimizationForm(forms.Form):
 
 
 class FactorForm(forms.Form):
-    """One factor. `levels` holds one level per line; cleaned, it is a list of values of `dtype`."""
+    """One factor. `levels` holds one level per line; cleaned, it is a list of values of `dtype`.
 
+    `place` is where it stands on the page, which need not be its number in the formset.
+    """
+
+    place = forms.IntegerField(required=False, widget=forms.HiddenInput)
     name = forms.CharField(label="Factor name", max_length=64, widget=text("headline", spellcheck="false"))
     dtype = forms.ChoiceField(label="Type", choices=DTYPES, initial="str", widget=select())
     levels = forms.CharField(widget=area(3))
@@ -157,6 +168,59 @@ class ExclusionForm(forms.Form):
         return self.cleaned_data.get("combination") or []
 
 
+class GuardrailForm(forms.Form):
+    """A metric that must not be harmed."""
+
+    metric: "forms.ModelChoiceField[Metric]" = forms.ModelChoiceField(
+        queryset=Metric.objects.none(), empty_label="Choose a metric", widget=select()
+    )
+    direction = forms.ChoiceField(label="Which", choices=Guardrail.Direction.choices, widget=select())
+    margin_percent = forms.FloatField(
+        label="By more than, in per cent",
+        min_value=0,
+        max_value=100,
+        initial=5,
+        widget=forms.NumberInput(attrs={"class": "input", "step": "any"}),
+    )
+    on_violation = forms.ChoiceField(label="If it does", choices=Guardrail.OnViolation.choices, widget=select())
+
+    def __init__(self, *args: Any, metrics: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["metric"].queryset = metrics  # type: ignore[attr-defined]
+
+    def as_guardrail(self) -> dict[str, Any]:
+        """The guardrail as the API takes it."""
+        data = self.cleaned_data
+        names = ("direction", "margin_percent", "on_violation")
+        return {"metric_id": str(data["metric"].pk)} | {name: data[name] for name in names}
+
+
+class EstimateForm(forms.Form):
+    """What is known before the start: how many visitors come, and what they do today."""
+
+    visitors_per_day = forms.IntegerField(
+        label="Visitors a day",
+        min_value=1,
+        max_value=10**9,
+        initial=1000,
+        widget=forms.NumberInput(attrs={"class": "input"}),
+    )
+    baseline_rate = forms.FloatField(
+        label="Of them succeed today, in per cent",
+        min_value=0.001,
+        max_value=99.9,
+        initial=5,
+        widget=forms.NumberInput(attrs={"class": "input", "step": "any"}),
+    )
+    lift_percent = forms.FloatField(
+        label="Lift worth finding, in per cent",
+        min_value=0.1,
+        max_value=1000,
+        initial=10,
+        widget=forms.NumberInput(attrs={"class": "input", "step": "any"}),
+    )
+
+
 def _level_or_text(text: str, dtype: str) -> str | bool | int | float:
     try:
         return parse_level(text, dtype)
@@ -199,7 +263,7 @@ class MetricForm(forms.Form):
     sql = forms.CharField(
         label="Query",
         required=False,
-        widget=area(6, **{"class": "textarea font-mono", "spellcheck": "false"}),
+        widget=sql_area("SELECT anonymous_id, timestamp FROM rewards WHERE name = 'signup'"),
         help_text="One SELECT. It is run with LIMIT 0 before it is saved.",
     )
     anonymous_id_column = forms.CharField(label="User column", required=False, initial="anonymous_id", widget=text())
@@ -292,3 +356,18 @@ class ApiKeyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox checkbox-primary checkbox-sm mt-0.5"}),
         error_messages={"required": "Choose at least one scope."},
     )
+
+
+class AuditFilterForm(forms.Form):
+    """What the audit log is narrowed by; nothing is required."""
+
+    actor = forms.CharField(label="Who", required=False, max_length=300, widget=text("Address or key"))
+    action = forms.ChoiceField(label="What happened", required=False, widget=select())
+    object_name = forms.CharField(label="Object", required=False, max_length=300, widget=text("Name"))
+    door = forms.ChoiceField(label="Through", required=False, choices=[("", "Any door"), *DOORS], widget=select())
+
+    def __init__(self, *args: Any, actions: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        source = self.fields["action"]
+        assert isinstance(source, forms.ChoiceField)
+        source.choices = [("", "Anything"), *actions]

@@ -33,6 +33,15 @@ class BiasForm(forms.Form):
         return {name: amount for name, amount in self.cleaned_data.items() if amount}
 
 
+class HoldoutForm(forms.Form):
+    holdout_percentage = forms.IntegerField(
+        label="Holdout, in percent of the visitors",
+        min_value=0,
+        max_value=50,
+        widget=forms.NumberInput(attrs={"class": "input input-short", "min": "0", "max": "50"}),
+    )
+
+
 class ConfirmForm(forms.Form):
     """The optimization's name, typed before what cannot be undone."""
 

@@ -1,12 +1,13 @@
 """Rows of the list of optimizations: stored numbers, worded for a table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from optimizations.config import read_config
-from optimizations.models import BanditModel, Optimization, TrainingRun
+from optimizations.models import BanditModel, LiftSnapshot, Optimization, TrainingRun
 from optimizations.states import ModelStatus
 
 
@@ -27,6 +28,38 @@ def model_state(model: BanditModel | None, last_outcome: str | None) -> str:
 
 
 @dataclass(frozen=True)
+class Trend:
+    """The lift day by day, in per cent; `label` says whose."""
+
+    label: str
+    values: list[float]
+
+
+def trend_of(snapshots: Sequence[LiftSnapshot]) -> Trend | None:
+    """What was measured, once it is; before that what the model expected. None before there are two days of it."""
+    for label, values in (
+        ("Measured lift", [s.measured["lift_percent"] for s in snapshots if s.measured]),
+        ("Modeled lift", [s.policy["mean"] for s in snapshots if s.policy]),
+    ):
+        known = [value for value in values if value is not None]
+        if len(known) > 1:
+            return Trend(label, known)
+    return None
+
+
+def _modeled_interval(snapshots: Sequence[LiftSnapshot]) -> tuple[float | None, float | None]:
+    policy = snapshots[-1].policy if snapshots else None
+    return (policy["ci_lower"], policy["ci_upper"]) if policy else (None, None)
+
+
+def _tone(measured: Sequence[float] | None) -> str:
+    """`success` or `error` where the measured interval leaves zero out."""
+    if not measured or measured[0] <= 0 <= measured[1]:
+        return "neutral"
+    return "success" if measured[0] > 0 else "error"
+
+
+@dataclass(frozen=True)
 class Row:
     optimization: Optimization
     model_status: str
@@ -37,14 +70,19 @@ class Row:
     lift_high: float | None
     lift_source: str
     tone: str
+    trend: Trend | None
 
     @classmethod
-    def of(cls, optimization: Optimization) -> "Row":
-        """`optimization` comes from `with_models`."""
+    def of(cls, optimization: Optimization, snapshots: Sequence[LiftSnapshot] = ()) -> "Row":
+        """`optimization` comes from `with_models`; `snapshots` are its own, oldest first.
+
+        A modeled lift has the interval of the latest snapshot.
+        """
         models: list[Any] = optimization.active_models  # type: ignore[attr-defined]  # set by the prefetch
         model = models[0] if models else None
         summary: dict[str, Any] = optimization.summary or {}
-        low, high = summary.get("lift_ci") or (None, None)
+        measured = summary.get("lift_ci")
+        low, high = measured or _modeled_interval(snapshots)
         config = read_config(optimization.training_data_config, optimization.excluded_combinations)
         return cls(
             optimization=optimization,
@@ -54,8 +92,9 @@ class Row:
             summary=summary,
             lift_low=low,
             lift_high=high,
-            lift_source="modeled" if low is None else "",
-            tone="neutral" if low is None or high is None or low <= 0 <= high else "success" if low > 0 else "error",
+            lift_source="" if measured else "modeled",
+            tone=_tone(measured),
+            trend=trend_of(snapshots),
         )
 
 

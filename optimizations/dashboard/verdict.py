@@ -18,16 +18,10 @@ class Verdict:
     text: str
 
 
-def verdict_of(
-    optimization: Optimization,
-    *,
-    measured: Mapping[str, Any],
-    stats: Mapping[str, Any],
-    exposures: float,
-    trained: bool,
-) -> Verdict:
-    """`measured` and `stats` are `primary_metric_vs_holdout` and `stats` of the results."""
-    evidence = _evidence(measured)
+def verdict_of(optimization: Optimization, shown: Mapping[str, Any], *, exposures: float, trained: bool) -> Verdict:
+    """The verdict of `results`, `shown`, and what comes before any verdict: whether there is one to make."""
+    robust = shown["primary_metric_vs_holdout"]["robust"]
+    evidence = _evidence(robust)
     if optimization.status == Status.ARCHIVED:
         return Verdict("neutral", "This optimization is archived.", f"Nothing is served any more. {evidence}".strip())
     if optimization.status == Status.COMPLETED:
@@ -39,36 +33,36 @@ def verdict_of(
     if not trained:
         text = f"{count(exposures)} exposures so far. Every variant is served evenly until the first training."
         return Verdict("neutral", "Collecting data.", text)
-    interval = measured.get("lift_ci")
-    if not interval:
-        return _too_early(optimization, measured, stats)
-    lift, (low, high) = measured["lift_percent"], interval
-    if low > 0:
-        return Verdict("success", f"The optimized experience beats the baseline by {points(lift)}.", evidence)
-    if high < 0:
-        return Verdict("error", f"The optimized experience falls short of the baseline by {points(-lift)}.", evidence)
-    return Verdict("neutral", "No difference from the baseline is proven yet.", evidence)
+    if shown["sample_ratio"]["mismatch"]:
+        text = "Events of one arm are lost or doubled, so no lift should be believed. Data health says more."
+        return Verdict("error", "The arms do not have the sizes that were asked for.", text)
+    match robust["verdict"]:
+        case "better":
+            title = f"The optimized experience beats the baseline by {points(robust['lift_percent'])}."
+            return Verdict("success", title, evidence)
+        case "worse":
+            title = f"The optimized experience falls short of the baseline by {points(-robust['lift_percent'])}."
+            return Verdict("error", title, evidence)
+        case "no_detectable_change":
+            return Verdict("neutral", "No change can be told from chance.", evidence)
+    return _too_early(optimization, robust, shown["stats"])
 
 
-def _evidence(measured: Mapping[str, Any]) -> str:
-    interval = measured.get("lift_ci")
+def _evidence(robust: Mapping[str, Any]) -> str:
+    interval = robust["always_valid_ci"]
     if not interval:
         return ""
     return (
-        f"Measured against a randomized holdout of {count(measured['holdout_users'])} users, the lift is "
-        f"{signed(measured['lift_percent'])}, with a 95% interval from {signed(interval[0])} to {signed(interval[1])}."
+        f"Measured against a randomized holdout of {count(robust['holdout_users'])} users, the lift is "
+        f"{signed(robust['lift_percent'])}; the 95% interval, which holds however often you look, runs from "
+        f"{signed(interval[0])} to {signed(interval[1])}."
     )
 
 
-def _too_early(optimization: Optimization, measured: Mapping[str, Any], stats: Mapping[str, Any]) -> Verdict:
-    improvement = stats.get("estimated_improvement_percent")
+def _too_early(optimization: Optimization, robust: Mapping[str, Any], stats: Mapping[str, Any]) -> Verdict:
+    improvement = stats["estimated_improvement_percent"]
     modeled = f"The model expects {signed(improvement)}." if improvement is not None else ""
     if not optimization.holdout_percentage:
         text = f"Without a holdout the lift cannot be measured, only modeled. {modeled}"
         return Verdict("warning", "There is no holdout to measure against.", text.strip())
-    served, held = count(measured.get("optimization_users") or 0), count(measured.get("holdout_users") or 0)
-    text = (
-        f"A measured lift needs 100 users in each arm: {served} optimized and {held} held out have been seen "
-        f"through their conversion window. {modeled}"
-    )
-    return Verdict("neutral", "Too early for a verdict.", text.strip())
+    return Verdict("neutral", "Too early for a verdict.", f"{robust['reason']} {modeled}".strip())

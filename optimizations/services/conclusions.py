@@ -8,7 +8,7 @@ from bandits.baseline import BaselineCheck
 from bandits.readout import Readout
 from optimizations.config import Config
 from optimizations.services.insights import insights, interval, number
-from optimizations.services.measured import lift_of_arms
+from optimizations.services.measured import robust_lift
 from optimizations.services.observations import Evidence, Table
 
 
@@ -59,19 +59,22 @@ def _baseline_check(check: BaselineCheck) -> dict[str, Any]:
 
 
 def summarize(config: Config, evidence: Evidence, conclusions: dict[str, Any]) -> dict[str, Any]:
-    """The list's summary: the measured lift where it exists, else the modeled lift of the policy, in percent.
+    """The list's summary: the robust measured lift where it exists, else the modeled lift of the policy, in percent.
 
-    `lift_ci` is the measured lift's interval, and null while the lift is a modeled one.
+    `lift_ci` is the measured lift's always-valid interval, and null while the lift is a modeled one.
     """
-    measured = lift_of_arms(evidence.arms, reward=evidence.reward)
+    measured = robust_lift(evidence.arms, reward=evidence.reward)
+    bounds = measured["always_valid_ci"]
     modeled = conclusions["policy_lift"]
-    lift = measured.lift_percent if measured.lift_ci else (modeled["mean"] if modeled else None)
+    lift = measured["lift_percent"] if bounds else (modeled["mean"] if modeled else None)
     return {
         "variants_count": config.n_variants,
         "lift": None if lift is None else round(lift, 2),
-        "lift_ci": [round(bound, 2) for bound in measured.lift_ci] if measured.lift_ci else None,
+        "lift_ci": [round(bound, 2) for bound in bounds] if bounds else None,
+        "verdict": measured["verdict"],
         "confidence": conclusions["confidence"],
         "exposures": int(evidence.table.n.sum()),
+        "users": int(sum(arm.users for arm in evidence.arms)),
     }
 
 

@@ -19,7 +19,8 @@ from optimizations.services.observations import config_of, reward_of, spec_of
 from optimizations.services.pausing import pause
 from warehouse.mapping import RewardType
 from warehouse.models import Metric
-from warehouse.services.observations import ArmDay, read_arms
+from warehouse.services.increments import read_arm_days
+from warehouse.services.observations import ArmDay
 from warehouse.services.sources import source_in_use
 
 log = structlog.get_logger("levered.guardrails")
@@ -35,7 +36,7 @@ def evaluate_guardrails(optimization: Optimization) -> list[Guardrail]:
         try:
             _evaluate(optimization, guardrail)
         except DomainError as error:
-            guardrail.reason = f"The metric could not be read: {error.message}"[:1000]
+            guardrail.reason = f"{Guardrail.UNREADABLE}: {error.message}"[:1000]
             guardrail.save(update_fields=["reason"])
             log.warning("guardrail_unreadable", guardrail=str(guardrail.pk), error=error.message)
         except Exception:  # a training that succeeded does not fail over a guardrail
@@ -58,7 +59,7 @@ def _evaluate(optimization: Optimization, guardrail: Guardrail) -> None:
     source = source_in_use(optimization.organization, optimization.assignment_source)
     spec = replace(spec_of(optimization, config_of(optimization)), reward_type=_reward_type(guardrail.metric))
     now = timezone.now()
-    arms = read_arms(source, guardrail.metric, spec, now=now)
+    arms = read_arm_days(source, guardrail.metric, spec, now=now)
     guardrail.arms = [[a.day.isoformat(), a.holdout, a.users, a.total, a.total_squares, a.regime] for a in arms]
     lift = _lift(guardrail, arms)
     status = judge(lift, direction=_direction(guardrail), margin_percent=guardrail.margin_percent)

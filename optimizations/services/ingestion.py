@@ -11,6 +11,7 @@ from levered_site.errors import Forbidden, Issue
 from levered_site.organizations.models import Organization
 from optimizations.models import Optimization
 from optimizations.services.design_cache import configs_of
+from optimizations.services.rejections import count_rejected
 from optimizations.states import Status
 from warehouse.services import events as storage
 from warehouse.services.incoming import E, NewExposure, NewReward
@@ -70,6 +71,8 @@ def ingest_exposures(organization: Organization, events: Sequence[NewExposure], 
 
     kept, rejected = _sorted(events, problem, now)
     duplicates = 0 if dry_run else storage.store_exposures(organization, kept, received_at=now)
+    if rejected and not dry_run:
+        count_rejected(((events[r.index].optimization_id, r.code) for r in rejected), day=now.date())
     return Ingested(len(kept), duplicates, rejected)
 
 

@@ -1,6 +1,7 @@
 """What the model found about factors, pairs of factors and contexts: plain JSON in the words of the design."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,15 @@ from numpy.typing import NDArray
 
 from bandits.effects import InteractionEffects
 from bandits.readout import ContextReadout, Interval, Readout
+from bandits.synergy import IntervalTable
 from optimizations.config import Config
 from optimizations.services.observations import Table
 
 THIN_CELL = 100  # exposures of a pair of levels below which its numbers are masked
+PAIR_FIGURES = (
+    "effect", "observed_reward", "expected_reward", "additive_reward", "beyond_additive", "reward_beyond_additive",
+    "kind",
+)  # fmt: skip
 
 
 def insights(config: Config, read: Readout, table: Table) -> dict[str, Any]:
@@ -24,7 +30,10 @@ def insights(config: Config, read: Readout, table: Table) -> dict[str, Any]:
         personalization: gain in reward from serving each context its own best variant.
         context_coverage: share of the traffic in the listed contexts.
     """
-    exposures = np.bincount(table.variant, table.n, len(config.allowed)).reshape(config.shape)
+    seen = [
+        np.bincount(table.variant, column, len(config.allowed)).reshape(config.shape)
+        for column in (table.n, table.total, table.total_squares)
+    ]
     shares = {
         members: {"mean": number(mean), "q1": number(q1), "q3": number(q3)}
         for members, mean, q1, q3 in read.pair_importance
@@ -46,7 +55,7 @@ def insights(config: Config, read: Readout, table: Table) -> dict[str, Any]:
             for factor, rows, spread in zip(config.design, read.levels, read.ranges, strict=True)
         ],
         "interactions": [
-            _interaction(config, pair, exposures) | {"share": shares.get(pair.factors)} for pair in read.interactions
+            _interaction(config, pair, seen) | {"share": shares.get(pair.factors)} for pair in read.interactions
         ],
         "contexts": [_context(config, row) for row in read.contexts],
         "personalization": interval(read.personalization),
@@ -54,29 +63,50 @@ def insights(config: Config, read: Readout, table: Table) -> dict[str, Any]:
     }
 
 
-def _interaction(config: Config, pair: InteractionEffects, exposures: NDArray[Any]) -> dict[str, Any]:
+def _interaction(config: Config, pair: InteractionEffects, seen: Sequence[NDArray[Any]]) -> dict[str, Any]:
+    """`seen`: exposures, rewards and squared rewards per variant, each in the shape of the design."""
     first, second = (config.design[f] for f in pair.factors)
     others = tuple(f for f in range(len(config.design)) if f not in pair.factors)
-    seen = exposures.sum(axis=others)
-    cells = []
-    for i, one in enumerate(first.levels):
-        for j, two in enumerate(second.levels):
-            mean, sd = float(pair.mean[i, j]), float(pair.sd[i, j])
-            thin = bool(seen[i, j] < THIN_CELL)
-            kind = None
-            if pair.flagged[i, j] and not thin:
-                kind = "synergy" if mean > 0 else "saturation"
-            cells.append(
-                {
-                    "levels": [one, two],
-                    "exposures": int(seen[i, j]),
-                    "masked": thin,
-                    "effect": None if thin else interval(Interval(mean, mean - 1.96 * sd, mean + 1.96 * sd)),
-                    "reward_beyond_additive": None if thin else number(float(pair.synergy[i, j])),
-                    "kind": kind,
-                }
-            )
+    sums = [column.sum(axis=others) for column in seen]
+    cells = [
+        {"levels": [one, two]} | _pair_cell(pair, (i, j), *(float(column[i, j]) for column in sums))
+        for i, one in enumerate(first.levels)
+        for j, two in enumerate(second.levels)
+    ]
     return {"factors": [first.name, second.name], "typical_effect": number(pair.tau), "cells": cells}
+
+
+def _pair_cell(
+    pair: InteractionEffects, at: tuple[int, int], exposures: float, total: float, squares: float
+) -> dict[str, Any]:
+    """Numbers of thin cells are withheld."""
+    cell: dict[str, Any] = {"exposures": int(exposures), "masked": exposures < THIN_CELL}
+    if cell["masked"]:
+        return cell | dict.fromkeys(PAIR_FIGURES)
+    mean, sd = float(pair.mean[at]), float(pair.sd[at])
+    rewards = pair.rewards
+    return cell | {
+        "effect": interval(Interval(mean, mean - 1.96 * sd, mean + 1.96 * sd)),
+        "observed_reward": interval(_observed(exposures, total, squares)),
+        "expected_reward": _at(rewards.together, at),
+        "additive_reward": _at(rewards.additive, at),
+        "beyond_additive": _at(rewards.extra, at),
+        "reward_beyond_additive": number(float(rewards.extra.mean[at])),
+        "kind": rewards.kinds[at[0]][at[1]],
+    }
+
+
+def _observed(exposures: float, total: float, squares: float) -> Interval:
+    """The mean of a cell's rewards as they came in."""
+    mean = total / exposures
+    error = math.sqrt(max(squares / exposures - mean**2, 0.0) / (exposures - 1))
+    return Interval(mean, mean - 1.96 * error, mean + 1.96 * error)
+
+
+def _at(table: IntervalTable, at: tuple[int, int]) -> dict[str, float | None] | None:
+    """None where no servable variant has both levels."""
+    values = [float(column[at]) for column in (table.mean, table.lo, table.hi)]
+    return interval(Interval(*values)) if math.isfinite(values[0]) else None
 
 
 def _context(config: Config, row: ContextReadout) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The lift as it was known day by day: snapshots that stay when models are retrained or deleted."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -13,8 +15,11 @@ from optimizations.services.results import read_arms_of
 _NONE = {"policy": None, "ceiling": None, "measured": None, "model_version": None, "computed_at": None}
 
 
-def snapshot_lift(model: BanditModel) -> LiftSnapshot | None:
-    """Writes today's snapshot from the latest read-out; None before the first. The day's last write stays."""
+def snapshot_lift(model: BanditModel, *, day: dt.date | None = None) -> LiftSnapshot | None:
+    """Writes the day's snapshot, today's if none is named, from the latest read-out; None before the first.
+
+    The day's last write stays.
+    """
     read = Readout.objects.filter(model=model).first()
     if read is None:
         return None
@@ -23,7 +28,7 @@ def snapshot_lift(model: BanditModel) -> LiftSnapshot | None:
     measured = robust_lift(read_arms_of(read), reward=reward)
     snapshot, _ = LiftSnapshot.objects.update_or_create(
         optimization=optimization,
-        day=timezone.now().date(),
+        day=day or timezone.now().date(),
         defaults={
             "version": read.version,
             "computed_at": read.computed_at,
@@ -33,6 +38,15 @@ def snapshot_lift(model: BanditModel) -> LiftSnapshot | None:
         },
     )
     return snapshot
+
+
+def latest_lifts(optimizations: Iterable[UUID], *, days: int) -> dict[UUID, list[LiftSnapshot]]:
+    """Per optimization the snapshots of the last `days` days, oldest first: one query for all."""
+    since = timezone.now().date() - dt.timedelta(days=days - 1)
+    found: dict[UUID, list[LiftSnapshot]] = {}
+    for snapshot in LiftSnapshot.objects.filter(optimization__in=list(optimizations), day__gte=since):
+        found.setdefault(snapshot.optimization_id, []).append(snapshot)
+    return found
 
 
 def lift_history(

@@ -55,6 +55,8 @@ def robust_lift(arms: Sequence[ArmDay], *, reward: Reward) -> dict[str, Any]:
     users = sum(held.users for held, _ in compared), sum(served.users for _, served in compared)
     verdict, reason = verdict_of(lift, *users)
     return {
+        "holdout_users": users[0],
+        "optimization_users": users[1],
         "lift_percent": lift.lift_percent,
         "lift_ci": pair(lift.lift_ci),
         "p_value": lift.p_value,

@@ -2,13 +2,18 @@
 
 import hashlib
 import hmac
+import socket
+import ssl
 import time
-from urllib.request import Request, urlopen
+from http.client import HTTPConnection, HTTPSConnection
+from urllib.parse import urlsplit
 
 import orjson
 from django.conf import settings
 from django.core.mail import send_mail
 
+from levered_site.addresses import vetted_address
+from levered_site.errors import InvalidRequest
 from levered_site.organizations.models import Role, User
 from optimizations.models import Guardrail
 
@@ -35,7 +40,13 @@ def mail_violation(guardrail: Guardrail) -> int:
 
 
 def post_violation(guardrail: Guardrail) -> bool:
-    """Posts to `LEVERED_WEBHOOK_URL`, signed; False when none is configured. Raises OSError when it fails."""
+    """Posts to `LEVERED_WEBHOOK_URL`, signed; False when none is configured or the answer is no 2xx.
+
+    Raises:
+        InvalidRequest: the address is none that may be posted to (`levered_site.addresses`).
+        Unavailable: its host is not resolved.
+        OSError, HTTPException: it does not answer.
+    """
     if not settings.WEBHOOK_URL:
         return False
     optimization = guardrail.optimization
@@ -50,9 +61,23 @@ def post_violation(guardrail: Guardrail) -> bool:
         }
     )
     headers = {"Content-Type": "application/json", SIGNATURE: sign(body, at=int(time.time()))}
-    request = Request(settings.WEBHOOK_URL, data=body, headers=headers, method="POST")  # noqa: S310  # the operator's
-    with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-        return 200 <= int(answer.status) < 300
+    return 200 <= _post(settings.WEBHOOK_URL, body, headers) < 300
+
+
+def _post(url: str, body: bytes, headers: dict[str, str]) -> int:
+    """The status of the answer. Connects to the vetted address, and follows no redirect: it could lead anywhere."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or {"https": 443, "http": 80}[parts.scheme]
+    except (KeyError, ValueError) as error:
+        raise InvalidRequest("LEVERED_WEBHOOK_URL is no http:// or https:// address.") from error
+    peer = socket.create_connection((vetted_address(host), port), timeout=TIMEOUT_SECONDS)
+    secure = parts.scheme == "https"
+    connection = (HTTPSConnection if secure else HTTPConnection)(host, port, timeout=TIMEOUT_SECONDS)
+    with peer:
+        connection.sock = ssl.create_default_context().wrap_socket(peer, server_hostname=host) if secure else peer
+        connection.request("POST", f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}", body, headers)
+        return connection.getresponse().status
 
 
 def sign(body: bytes, *, at: int) -> str:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,7 +17,8 @@ from optimizations.config import UNKNOWN, Config, read_config
 from optimizations.models import Optimization
 from optimizations.services.regimes import regimes_of
 from warehouse.models import Metric
-from warehouse.services.observations import ArmDay, Cell, ReadSpec, read_arms, read_cells, read_delays
+from warehouse.services.increments import read_arm_days, read_learned
+from warehouse.services.observations import ArmDay, Cell, ReadSpec
 from warehouse.services.sources import source_in_use
 
 
@@ -98,29 +99,40 @@ def spec_of(optimization: Optimization, config: Config) -> ReadSpec:
     )
 
 
-def read_evidence(optimization: Optimization, config: Config, *, now: dt.datetime) -> Evidence:
-    """Reads the warehouse.
+def read_evidence(optimization: Optimization, config: Config, *, now: dt.datetime, reread: bool = False) -> Evidence:
+    """Reads the warehouse: the days that are still open, and everything with `reread`.
 
     Raises:
+        InvalidRequest: the SQL does not run in the warehouse that is connected now.
         Conflict: the assignment source was deleted.
         Unavailable: the warehouse does not answer.
     """
     source = source_in_use(optimization.organization, optimization.assignment_source)
     spec = spec_of(optimization, config)
     read = (source, optimization.reward_metric, spec)
-    cells = read_cells(*read, now=now)
-    young = any(c.age_hours is not None for c in cells)
-    curve = DelayCurve.of(read_delays(*read, now=now) if young else [])
-    known, unknown = _decode(config, cells)
+    learned = read_learned(*read, now=now, reread=reread)
+    curve = DelayCurve.of(learned.delays)
+    known, unknown = _decode(config, learned.cells)
     reward = reward_of(optimization.reward_metric, config.reward_type)
     return Evidence(
         table=_table(config, known),
         learnable=_observations(config, known, curve, reward, capped=True),
         reported=_observations(config, known, curve, reward, capped=False),
-        arms=read_arms(*read, now=now),
+        arms=read_arm_days(*read, now=now, reread=reread),
         unknown=unknown,
         reward=reward,
     )
+
+
+def design_code(config: Config, levels: Sequence[object]) -> int:
+    """The variant's code from raw levels in the design's order; `UNKNOWN` when one is not of the design."""
+    variant = 0
+    for factor, raw in zip(config.design, levels, strict=True):
+        code = factor.decode(raw)
+        if code == UNKNOWN:
+            return UNKNOWN
+        variant = variant * len(factor.levels) + code
+    return variant
 
 
 _Known = tuple[int, tuple[int, ...], Cell]
@@ -130,13 +142,7 @@ def _decode(config: Config, cells: Iterable[Cell]) -> tuple[list[_Known], int]:
     known: list[_Known] = []
     unknown = 0
     for cell in cells:
-        variant = 0
-        for factor, raw in zip(config.design, cell.design, strict=True):
-            code = factor.decode(raw)
-            if code == UNKNOWN:
-                variant = UNKNOWN
-                break
-            variant = variant * len(factor.levels) + code
+        variant = design_code(config, cell.design)
         if variant == UNKNOWN:
             unknown += cell.n
             continue

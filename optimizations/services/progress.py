@@ -20,9 +20,16 @@ TRAFFIC_DAYS = 7  # the latest complete days that tell the current traffic
 MIN_LIFT_PERCENT = 0.1  # below, no number of users is worth waiting for
 
 
-def progress(optimization: Optimization, *, start: dt.date | None = None, end: dt.date | None = None) -> dict[str, Any]:
-    """Nulls have a reason. `start` and `end` restrict the observed numbers."""
-    shown = results(optimization, start=start, end=end)
+def progress(
+    optimization: Optimization,
+    *,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    shown: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Nulls have a reason. `start` and `end` restrict the observed numbers; `shown` are the results of the same days,
+    for callers who have them already."""
+    shown = shown or results(optimization, start=start, end=end)
     arms = arms_of(optimization, start=start, end=end)
     lead = max(shown["variants"], key=lambda v: v["weight"] or 0.0, default=None)
     leading = lead if lead and lead["weight"] is not None else None

@@ -18,7 +18,8 @@ NEAR_THE_BEST = 0.9  # of the best variant's lift: waiting longer gains little
 
 def report(optimization: Optimization) -> dict[str, Any]:
     """Results, progress and guardrails as the API has them, and what they recommend."""
-    shown, reached, guards = results(optimization), progress(optimization), guardrail_rows(optimization)
+    shown = results(optimization)
+    reached, guards = progress(optimization, shown=shown), guardrail_rows(optimization)
     config = config_of(optimization)
     action, why = recommend(optimization, shown, reached, guards)
     variants = [v for v in shown["variants"] if v["exposures"] or v["weight"]]
@@ -52,6 +53,11 @@ def recommend(
         return (
             "Check how exposures are reported before anything else.",
             "The arms do not have the sizes that were asked for: events of one arm are lost or doubled.",
+        )
+    if (shown["sample_ratio"].get("variants") or {}).get("mismatch"):
+        return (
+            "Check what users are shown.",
+            "Variants are seen more or less often than they were served; the health of the data names them.",
         )
     if violated:
         pause = " The baseline is served to everyone until somebody resumes." if optimization.paused_at else ""

@@ -1,13 +1,14 @@
 """The numbers of one optimization. API, dashboard, MCP and admin all show what these functions return."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from bandits.likelihood import Reward
 from optimizations.config import Config
-from optimizations.models import HoldoutRegime, Optimization, Readout
+from optimizations.models import HoldoutRegime, Optimization, Readout, TrainingRun
 from optimizations.services.insights import named_variant
 from optimizations.services.measured import (
     arm_total,
@@ -37,10 +38,11 @@ def results(optimization: Optimization, *, start: dt.date | None = None, end: dt
     return {
         "model_version": read.version if read else None,
         "computed_at": read.computed_at if read else None,
+        "training_error": _training_error(optimization),
         "primary_metric_vs_holdout": _versus_holdout(
             optimization, reward_of(optimization.reward_metric, config.reward_type), arms
         ),
-        "sample_ratio": sample_ratio_of(arms, [r.percentage for r in regimes]),
+        "sample_ratio": sample_ratios(arms, regimes, conclusions),
         "holdout_regimes": _regimes(regimes, arms),
         "stats": _stats(conclusions),
         "baseline_check": conclusions.get("baseline_check"),
@@ -65,14 +67,24 @@ def latest_readout(optimization: Optimization) -> Readout | None:
     return found.defer("blob").first()
 
 
+def holdout_history(optimization: Optimization) -> list[dict[str, Any]]:
+    """The regimes of the holdout in the order of time, with the users whose windows have closed."""
+    return _regimes(regimes_of(optimization), arms_of(optimization))
+
+
+def sample_ratios(arms: list[ArmDay], regimes: list[HoldoutRegime], conclusions: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the holdout over all regimes, and under `variants` that of what was shown; null before a training."""
+    return sample_ratio_of(arms, [r.percentage for r in regimes]) | {"variants": conclusions.get("assignment")}
+
+
 def lift_by_day(optimization: Optimization) -> list[dict[str, Any]]:
-    """The measured lift as it stood at the end of each day: date, lift_percent, lift_ci."""
+    """The robust measured lift as it stood at the end of each day: date, lift_percent, always_valid_ci."""
     reward = reward_of(optimization.reward_metric, config_of(optimization).reward_type)
     arms = arms_of(optimization)
     points = []
     for day in sorted({a.day for a in arms}):
-        lift = lift_of_arms([a for a in arms if a.day <= day], reward=reward)
-        points.append({"date": day, "lift_percent": lift.lift_percent, "lift_ci": pair(lift.lift_ci)})
+        lift = robust_lift([a for a in arms if a.day <= day], reward=reward)
+        points.append({"date": day, "lift_percent": lift["lift_percent"], "always_valid_ci": lift["always_valid_ci"]})
     return points
 
 
@@ -101,6 +113,13 @@ def learned(optimization: Optimization) -> dict[str, Any]:
         "personalization": found.get("personalization"),
         "context_coverage": found.get("context_coverage"),
     }
+
+
+def _training_error(optimization: Optimization) -> str | None:
+    """Why these numbers are not newer: what the latest training failed of, if it failed."""
+    ended = TrainingRun.objects.filter(model__optimization=optimization).exclude(outcome=TrainingRun.Outcome.RUNNING)
+    latest = ended.order_by("-started_at").first()
+    return latest.error or None if latest else None
 
 
 def _in_order(config: Config, row: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +155,6 @@ def _versus_holdout(optimization: Optimization, reward: Reward, arms: list[ArmDa
 
 
 def _regimes(regimes: list[HoldoutRegime], arms: list[ArmDay]) -> list[dict[str, Any]]:
-    """The holdout's history, with the users whose windows have closed."""
     ends = [regime.started_at for regime in regimes[1:]]
     return [
         {
@@ -208,17 +226,14 @@ def _time_series(config: Config, table: Table) -> list[dict[str, Any]]:
     cell = (table.day - first) * size + table.variant
     exposures = np.bincount(cell, table.n, days * size).reshape(days, size)
     conversions = np.bincount(cell, table.total, days * size).reshape(days, size)
-    keys = {int(v): config.key(int(v)) for v in np.unique(table.variant)}
-    return [
-        {
-            "date": dt.date.fromordinal(first + d),
-            "variants": {
-                keys[int(v)]: {"exposures": int(exposures[d, v]), "conversions": float(conversions[d, v])}
-                for v in np.flatnonzero(exposures[d])
-            },
-        }
-        for d in range(days)
-    ]
+    keys = {v: config.key(v) for v in np.unique(table.variant).tolist()}
+
+    def of_day(day: int) -> dict[str, dict[str, float]]:
+        seen = np.flatnonzero(exposures[day])
+        columns = (seen.tolist(), exposures[day, seen].astype(int).tolist(), conversions[day, seen].tolist())
+        return {keys[v]: {"exposures": n, "conversions": c} for v, n, c in zip(*columns, strict=True)}
+
+    return [{"date": dt.date.fromordinal(first + day), "variants": of_day(day)} for day in range(days)]
 
 
 def _empty(config: Config) -> Table:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -20,6 +21,7 @@ from levered_site.errors import Conflict, DomainError, InvalidRequest, Issue
 from levered_site.organizations import audit
 from optimizations.config import Config
 from optimizations.models import BanditModel, PosteriorVersion, Readout, TrainingRun
+from optimizations.services.assignment import check_assignment
 from optimizations.services.conclusions import conclude, summarize
 from optimizations.services.guardrails import evaluate_guardrails
 from optimizations.services.lift_history import snapshot_lift
@@ -28,6 +30,8 @@ from optimizations.services.policy import slot_policy, slot_seed
 from optimizations.services.publication import publish
 from optimizations.services.regimes import held_out_now
 from optimizations.states import ModelStatus, Status
+from warehouse.models import Provider
+from warehouse.services.connections import provider_of
 from warehouse.services.observations import newest_event
 from warehouse.services.sources import source_in_use
 
@@ -40,14 +44,17 @@ LOGGED_CELLS = 256  # context cells in the decision log, those with the most tra
 READOUT_DRAWS = 2000
 
 
-def train(model: BanditModel, *, trigger: str, bias: Mapping[str, float] | None = None) -> TrainingRun:
+def train(
+    model: BanditModel, *, trigger: str, bias: Mapping[str, float] | None = None, reread: bool = False
+) -> TrainingRun:
     """Trains the model on everything in the warehouse and publishes the new posterior.
 
     Args:
         bias: exploration bias per design factor, kept for later trainings; None keeps what was set before.
+        reread: read all days from the warehouse again, also those that are over.
 
     Raises:
-        InvalidRequest: the bias names no design factor.
+        InvalidRequest: the bias names no design factor, or the SQL does not run in the warehouse.
         Conflict: `training_in_progress`, or the optimization is no longer live.
         Unavailable: the warehouse does not answer. The served model stays the last good one.
     """
@@ -61,7 +68,7 @@ def train(model: BanditModel, *, trigger: str, bias: Mapping[str, float] | None 
     try:
         run = TrainingRun.objects.create(model=model, trigger=trigger, stage="reading the warehouse")
         try:
-            run = _train(run, model, config, bias, claimed_at)
+            run = _train(run, model, config, bias, claimed_at, reread=reread)
         except Exception as error:
             _record_failure(run, error)
             raise
@@ -72,10 +79,16 @@ def train(model: BanditModel, *, trigger: str, bias: Mapping[str, float] | None 
 
 
 def _train(
-    run: TrainingRun, model: BanditModel, config: Config, bias: dict[str, float], claimed_at: dt.datetime
+    run: TrainingRun,
+    model: BanditModel,
+    config: Config,
+    bias: dict[str, float],
+    claimed_at: dt.datetime,
+    *,
+    reread: bool,
 ) -> TrainingRun:
     optimization = model.optimization
-    evidence = read_evidence(optimization, config, now=claimed_at)
+    evidence = read_evidence(optimization, config, now=run.started_at, reread=reread)
     _enter(run, "fitting the model")
     previous = model.posteriors.filter(version=model.version).first()
     posterior = _fit(config, evidence.reward, evidence.learnable, previous.blob if previous else None, periods="iid")
@@ -97,6 +110,7 @@ def _train(
         rng=np.random.default_rng(slot_seed(optimization.pk)),
     )
     conclusions = conclude(config, read, check_baseline(reporting, evidence.reported), evidence.table)
+    conclusions["assignment"] = check_assignment(optimization, config, now=claimed_at)
     arms = [[a.day.isoformat(), a.holdout, a.users, a.total, a.total_squares, a.regime] for a in evidence.arms]
     version = model.version + 1
     now = timezone.now()
@@ -153,6 +167,7 @@ def has_new_data(model: BanditModel) -> bool:
     """Whether a training would see more than the last one: a new event, or windows that were open then.
 
     While the windows of the latest events close, what they say ripens without a new event: an hourly look is enough.
+    A warehouse of one's own does not tell what is new: there it is due after a while, whatever the last one came to.
     """
     last = model.training_runs.filter(outcome=TrainingRun.Outcome.SUCCEEDED).first()
     optimization = model.optimization
@@ -160,6 +175,10 @@ def has_new_data(model: BanditModel) -> bool:
         source_in_use(optimization.organization, optimization.assignment_source)
     except Conflict:
         return False
+    if provider_of(optimization.organization) != Provider.MANAGED:
+        latest = model.training_runs.order_by("-started_at").first()
+        pause = dt.timedelta(minutes=settings.WAREHOUSE_TRAINING_MINUTES)
+        return latest is None or timezone.now() - latest.started_at >= pause
     spec = spec_of(optimization, config_of(optimization))
     newest = newest_event(optimization.organization, spec)
     if newest is None or last is None:

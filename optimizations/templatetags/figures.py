@@ -219,6 +219,22 @@ def lift_bar(mean: Any, low: Any, high: Any) -> dict[str, Any]:
     }
 
 
+@register.inclusion_tag("dashboard/figures/guardrail.html")
+def guardrail_bar(row: dict[str, Any]) -> dict[str, Any]:
+    """A guardrail's interval around zero, against the side that its margin forbids."""
+    left, right, (start, end) = row["low"], row["high"], row["lift_ci"]
+    first, last, edge = (_position(value, left, right) for value in (start, end, row["edge"]))
+    return {
+        "x": first,
+        "width": round(max(last - first, 0.5), 2),
+        "point": _position(row["lift_percent"], left, right),
+        "edge": edge,
+        "harm_x": 0 if row["edge"] <= 0 else edge,
+        "harm_width": edge if row["edge"] <= 0 else round(100 - edge, 2),
+        "tone": row["tone"],
+    }
+
+
 @register.inclusion_tag("dashboard/figures/importance.html")
 def importance_bar(mean: Any, low: Any, high: Any, scale: Any = 1) -> dict[str, Any]:
     """A bar from zero to ``mean`` with the interval ``low``..``high`` as a whisker; ``scale`` fills the width."""
@@ -231,4 +247,23 @@ def importance_bar(mean: Any, low: Any, high: Any, scale: Any = 1) -> dict[str, 
         "width": _position(centre, 0, full),
         "low": None if start is None else _position(start, 0, full),
         "high": None if end is None else _position(end, 0, full),
+    }
+
+
+@register.inclusion_tag("dashboard/figures/sparkline.html")
+def sparkline(values: Any, tone: str = "neutral", label: str = "") -> dict[str, Any]:
+    """A line of at least two numbers, with zero dashed where it lies within; ``label`` is told to screen readers."""
+    numbers = [number for number in map(_finite, values) if number is not None]
+    if len(numbers) < 2:
+        return {"missing": True}
+    low, high = min(0.0, *numbers), max(0.0, *numbers)
+    heights = [round(100 - _position(number, low, high), 2) for number in numbers]
+    step = 100 / (len(heights) - 1)
+    return {
+        "missing": False,
+        "points": " ".join(f"{round(i * step, 2):g},{height:g}" for i, height in enumerate(heights)),
+        "last": heights[-1],
+        "zero": round(100 - _position(0.0, low, high), 2),
+        "tone": tone,
+        "label": f"{label}: {signed(numbers[0])} to {signed(numbers[-1])} over {len(numbers)} days",
     }

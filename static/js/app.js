@@ -21,10 +21,7 @@ function chooseTheme(choice) {
   } catch {
     // The choice then lasts for this page only.
   }
-  // On a small screen the tabs scroll sideways: the current one must not lie outside.
-document.querySelector(".tab-link[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
-
-showChoice();
+  showChoice();
   root.dispatchEvent(new CustomEvent("themechange"));
 }
 

@@ -149,11 +149,13 @@ function draw(holder) {
 }
 
 export function drawCharts() {
-  const holders = [...document.querySelectorAll("[data-chart]")];
-  let clear = holders.map(draw);
-  // Canvas pixels do not follow CSS variables: draw again when the theme changes.
-  document.documentElement.addEventListener("themechange", () => {
+  let clear = [];
+  const redraw = () => {
     for (const undo of clear) undo();
-    clear = holders.map(draw);
-  });
+    clear = [...document.querySelectorAll("[data-chart]")].map(draw);
+  };
+  redraw();
+  // Canvas pixels do not follow CSS variables: draw again when the theme changes.
+  document.documentElement.addEventListener("themechange", redraw);
+  return redraw;
 }

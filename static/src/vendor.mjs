@@ -1,4 +1,5 @@
 // Copies the browser libraries named in package.json, with their licences, to static/vendor/.
+import { buildSync } from "esbuild";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 const target = new URL("../vendor/", import.meta.url);
@@ -6,6 +7,7 @@ const source = new URL("./node_modules/", import.meta.url);
 
 const files = {
   htmx: ["htmx.org/dist/htmx.min.js", "htmx.org/LICENSE"],
+  sortable: ["sortablejs/Sortable.min.js", "sortablejs/LICENSE"],
   uplot: ["uplot/dist/uPlot.iife.min.js", "uplot/dist/uPlot.min.css", "uplot/LICENSE"],
   lucide: ["lucide-static/LICENSE"],
   inter: ["@fontsource-variable/inter/files/inter-latin-wght-normal.woff2", "@fontsource-variable/inter/LICENSE"],
@@ -18,6 +20,24 @@ for (const [name, paths] of Object.entries(files)) {
   for (const path of paths) cpSync(new URL(path, source), new URL(path.split("/").pop(), folder));
 }
 
+// CodeMirror comes as modules: our sql-editor.js and what it uses, in one file, with the licences of all of it.
+const codemirror = new URL("codemirror/", target);
+mkdirSync(codemirror, { recursive: true });
+const built = buildSync({
+  entryPoints: [new URL("sql-editor.js", import.meta.url).pathname],
+  outfile: new URL("sql-editor.min.js", codemirror).pathname,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  legalComments: "none",
+  metafile: true,
+});
+const packages = Object.keys(built.metafile.inputs).map((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1]);
+const used = [...new Set(packages.filter(Boolean))].sort();
+const licences = used.map((name) => `${name}\n\n${readFileSync(new URL(`${name}/LICENSE`, source), "utf8").trim()}\n`);
+writeFileSync(new URL("LICENSE", codemirror), licences.join("\n---\n\n"));
+
 // Not served: the browser tests run it over every page.
 const axe = new URL("../../tests/browser/axe/", import.meta.url);
 mkdirSync(axe, { recursive: true });
@@ -27,8 +47,9 @@ for (const name of ["axe.min.js", "LICENSE"]) cpSync(new URL(`axe-core/${name}`,
 const icons = [
   "archive", "arrow-right", "building-2", "chart-no-axes-combined", "check", "chevron-down", "chevron-right",
   "circle-check", "circle-x", "clock", "code", "copy", "cpu", "database", "ellipsis", "flag", "flask-conical",
-  "hourglass", "info", "key-round", "layers", "log-out", "menu", "minus", "monitor", "moon", "play", "plus",
-  "refresh-cw", "rocket", "search", "shield-check", "sliders-horizontal", "sun", "target", "trash-2",
+  "arrow-down", "arrow-up", "command", "corner-down-left", "grip-vertical", "history",
+  "hourglass", "info", "key-round", "layers", "log-out", "mail", "menu", "minus", "monitor", "moon", "play", "plus",
+  "refresh-cw", "rocket", "search", "shield-check", "sliders-horizontal", "split", "sun", "target", "trash-2",
   "trending-down", "trending-up", "triangle-alert", "users", "x",
 ];
 const symbols = icons.map((name) => {

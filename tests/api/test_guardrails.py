@@ -3,6 +3,10 @@
 import datetime as dt
 import hashlib
 import hmac
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from typing import Any
 
 import orjson
@@ -13,9 +17,9 @@ from django_q.models import OrmQ
 from rest_framework.test import APIClient
 
 from bandits.assignment import holdout_limit, in_holdout
+from levered_site.errors import InvalidRequest
 from optimizations import tasks
 from optimizations.models import Guardrail, Optimization
-from optimizations.services import notifications
 from optimizations.services.snapshots import store
 from tests.conftest import Tenant
 from tests.factories import make_metric, make_optimization
@@ -176,33 +180,64 @@ def test_a_metric_that_fails_keeps_what_was_known(acme: Tenant) -> None:
     assert row["lift_percent"] is not None
 
 
-def test_the_webhook_is_signed(acme: Tenant, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+class Hook(BaseHTTPRequestHandler):
+    """Takes what is posted; its path is the status that it answers."""
+
+    received: list[tuple[Any, bytes]] = []
+
+    def do_POST(self) -> None:
+        self.received.append((self.headers, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(int(self.path.strip("/")))
+        self.send_header("Location", "/204")
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None: ...
+
+
+@pytest.fixture
+def hook() -> Iterator[str]:
+    Hook.received = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_webhook_is_signed(acme: Tenant, settings: Any, hook: str) -> None:
     optimization = guarded(acme)
     guardrail = Guardrail.objects.get(optimization=optimization)
     assert tasks.post_violation(str(guardrail.pk)) is False
-    settings.WEBHOOK_URL, settings.WEBHOOK_SECRET = "https://hooks.example/levered", "s3cret"
-    sent: list[Any] = []
-
-    class Answer:
-        status = 204
-
-        def __enter__(self) -> "Answer":
-            return self
-
-        def __exit__(self, *args: object) -> None: ...
-
-    def post(request: Any, timeout: float) -> Answer:
-        sent.append(request)
-        return Answer()
-
-    monkeypatch.setattr(notifications, "urlopen", post)
+    settings.WEBHOOK_URL, settings.WEBHOOK_SECRET = f"{hook}/204", "s3cret"
+    settings.PRIVATE_NETWORKS = [ip_network("127.0.0.0/8")]
     assert tasks.post_violation(str(guardrail.pk)) is True
-    [request] = sent
-    assert orjson.loads(request.data)["optimization"]["id"] == str(optimization.pk)
-    stamp, signature = request.headers["X-levered-signature"].split(",")
-    expected = hmac.new(b"s3cret", f"{stamp[2:]}.".encode() + request.data, hashlib.sha256).hexdigest()
+    [(headers, body)] = Hook.received
+    assert orjson.loads(body)["optimization"]["id"] == str(optimization.pk)
+    stamp, signature = headers["X-Levered-Signature"].split(",")
+    expected = hmac.new(b"s3cret", f"{stamp[2:]}.".encode() + body, hashlib.sha256).hexdigest()
     assert signature == f"v1={expected}"
     assert tasks.mail_violation("00000000-0000-4000-8000-000000000000") == 0
+    settings.WEBHOOK_URL = f"{hook}/302"
+    assert tasks.post_violation(str(guardrail.pk)) is False
+    assert len(Hook.received) == 2  # a redirect is not followed
+
+
+@pytest.mark.parametrize("port", ["", ":1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "169.254.169.254", "[::1]", "2130706433", "10.0.0.1"])
+def test_the_webhook_reaches_no_private_address(acme: Tenant, settings: Any, hook: str, host: str, port: str) -> None:
+    guardrail = Guardrail.objects.get(optimization=guarded(acme, users=2))
+    settings.WEBHOOK_URL = f"http://{host}{port or hook[hook.rindex(':') :]}/204"
+    with pytest.raises(InvalidRequest):
+        tasks.post_violation(str(guardrail.pk))
+    assert Hook.received == []
+
+
+@pytest.mark.parametrize("url", ["ftp://hooks.example/", "hooks.example", "http://hooks.example:port/", "file:///etc"])
+def test_a_webhook_is_an_http_address(acme: Tenant, settings: Any, url: str) -> None:
+    guardrail = Guardrail.objects.get(optimization=guarded(acme, users=2))
+    settings.WEBHOOK_URL = url
+    with pytest.raises(InvalidRequest):
+        tasks.post_violation(str(guardrail.pk))
 
 
 def test_bad_definitions(acme: Tenant) -> None:
@@ -210,3 +245,13 @@ def test_bad_definitions(acme: Tenant) -> None:
     url = f"/api/v2/optimizations/{optimization.pk}/guardrails"
     for query in ("start=x", "limit=1", "start=2026-02-01&end=2026-01-01"):
         assert acme.client.get(f"{url}?{query}").status_code == 400
+
+
+def test_a_metric_that_a_guardrail_uses_cannot_be_deleted(acme: Tenant) -> None:
+    guardrail = Guardrail.objects.get(optimization=guarded(acme, users=2))
+    url = f"/api/v2/warehouse/metrics/{guardrail.metric_id}"
+    answer = acme.client.delete(url)
+    assert answer.status_code == 409
+    assert "guardrail" in answer.json()["error"]["message"]
+    guardrail.delete()
+    assert acme.client.delete(url).status_code == 204

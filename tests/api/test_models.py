@@ -143,7 +143,7 @@ class TestTrain:
         def gone(*args: Any, **kwargs: Any) -> None:
             raise Unavailable("The warehouse does not answer.")
 
-        monkeypatch.setattr("optimizations.services.observations.read_cells", gone)
+        monkeypatch.setattr("optimizations.services.observations.read_learned", gone)
         answer = acme.client.post(f"{URL}/{model.pk}/train")
         assert answer.status_code == 503
         assert answer["Retry-After"]

@@ -42,7 +42,9 @@ def test_operations_have_names_words_and_answers(schema: dict[str, Any]) -> None
         assert operation["summary"], where
         assert operation["description"], where
         assert any(status.startswith("2") for status in operation["responses"]), where
-        assert "429" in operation["responses"], where
+        assert {"429", "500", "503"} <= set(operation["responses"]), where
+        assert all(answer["description"] for answer in operation["responses"].values()), where
+        assert operation["security"], where
         public = path.endswith(("/serve", "/best-variant"))
         assert ("401" in operation["responses"]) or public, where
         if method in {"post", "patch"} and "requestBody" in operation:

@@ -134,11 +134,12 @@ def test_the_always_valid_p_value_agrees_with_the_sequence():
 
 
 def test_numeric_strata_of_a_single_user_borrow_the_variance_of_the_others(rng):
-    values = rng.normal(10, 3, (40, 3))
-    days = [(numeric_of(v[:1]), numeric_of(v[1:])) for v in values[:20]]
-    days += [(numeric_of(v[:2]), numeric_of(v[2:])) for v in values[20:]]
+    values = rng.normal(10, 3, (140, 3))
+    days = [(numeric_of(v[:1]), numeric_of(v[1:])) for v in values[:70]]
+    days += [(numeric_of(v[:2]), numeric_of(v[2:])) for v in values[70:]]
     low, high = stratified_lift(days, reward="numeric").lift_ci
-    assert -40 < low < 0 < high < 40
+    assert -20 < low < 0 < high < 20
+    assert "100 users" in stratified_lift(days[:20] + days[-20:], reward="numeric").reason
     assert stratified_lift([(numeric_of(v[:1]), numeric_of(v[1:2])) for v in values], reward="numeric").reason
 
 

@@ -96,7 +96,7 @@ def test_a_pair_of_levels_without_servable_variants_has_no_synergy(rng):
     n = np.full(12, 500.0)
     result = readout(fit(design, flat(design, n, n / 10), reward="bool"), rng=rng)
     (pair,) = [row for row in result.interactions if row.factors == (0, 1)]
-    assert np.isnan(pair.synergy).tolist() == [[False, False, True], [False, True, True]]
+    assert np.isnan(pair.rewards.extra.mean).tolist() == [[False, False, True], [False, True, True]]
     assert result.levels[1][2].reward is None
 
 
@@ -155,7 +155,7 @@ def test_an_interaction_is_found_and_flagged(rng):
     assert found[(0, 1)].mean[0, 0] > 0 > found[(0, 1)].mean[0, 1]
     assert not found[(0, 2)].flagged.any()
     assert result.interaction_importance[0] > 0.8
-    assert np.allclose(found[(0, 1)].synergy, [[0.01, -0.01], [-0.01, 0.01]], rtol=0.15)
+    assert np.allclose(found[(0, 1)].rewards.extra.mean, [[0.01, -0.01], [-0.01, 0.01]], rtol=0.15)
 
 
 def test_personalization_is_what_contexts_gain(rng):

@@ -3,21 +3,28 @@
 import datetime as dt
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from levered_site.organizations.services import create_api_key
+from levered_site.organizations.members import invite
+from levered_site.organizations.models import Role
+from optimizations.dashboard.views.metrics import MetricsView
 from optimizations.models import Optimization
 from optimizations.services.lifecycle import active_model
 from optimizations.services.training import train
 from tests.browser.conftest import sign_in
 from tests.conftest import Tenant
+from tests.dashboard.test_queries import PAGES
 from tests.factories import add_exposures, make_optimization
+from tests.oauth.flow import Application
+from tests.security.routes import own_ids
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
+FRAGMENTS = {"optimization-training", "commands"}  # asked for by scripts
 GRAVE = ("serious", "critical")
 
 
@@ -43,31 +50,43 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-def test_no_page_has_a_serious_violation(page: Page, live_server: Any, acme: Tenant, globex: Tenant) -> None:
+def paths(optimization: Optimization, tenant: Tenant) -> list[str]:
+    """Every page of the URL map, those of errors, and a page of each that is empty."""
+    ids = own_ids(tenant) | {"optimization_id": optimization.pk, "metric_id": optimization.reward_metric_id}
+    fresh = make_optimization(tenant.organization, name="Fresh")
+    pages = [route.url(**ids) for route in PAGES if route.name not in FRAGMENTS]
+    pages += [f"/optimizations/{optimization.pk}/playground?anonymous_id=ada", f"/optimizations/{fresh.pk}"]
+    pages.append(f"/oauth/authorize?{urlencode(Application().question(resource=None))}")
+    return [*pages, "/?search=nothing", "/settings/audit-log?actor=nobody", "/no/such/page", "/join?invitation=wrong"]
+
+
+def crash(*args: Any) -> None:
+    raise RuntimeError("planted")
+
+
+def test_no_page_has_a_serious_violation(
+    page: Page, live_server: Any, acme: Tenant, globex: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     optimization = learned(acme)
-    create_api_key(acme.organization, name="Website", scopes=["ingest"])
-    one = f"/optimizations/{optimization.pk}"
-    tabs = [
-        "",
-        "/variants",
-        "/factors",
-        "/contexts",
-        "/runs",
-        "/playground?anonymous_id=ada",
-        "/integrate",
-        "/settings",
-    ]
-    pages = ["/", "/optimizations/new", *(one + tab for tab in tabs), "/metrics", "/settings/warehouse"]
-    pages += [f"/metrics/{optimization.reward_metric_id}", "/settings/api-keys"]
+    _, invitation = invite(acme.organization, email="new@example.com", role="viewer", base_url="")
     axe, wrong = AXE.read_text(), []
-    for path in ["/login", *pages]:
-        if path == "/":
-            sign_in(page, live_server.url, acme.user())
+
+    def check(path: str) -> None:
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
             page.goto(live_server.url + path)
             page.evaluate(axe)
-            wrong += [f"{path} {scheme}: {violation}" for violation in violations(page)]
+            wrong.extend(f"{path} {scheme}: {violation}" for violation in violations(page))
+
+    for path in ("/login", invitation):
+        check(path)
+    sign_in(page, live_server.url, acme.user(Role.VIEWER))
+    check("/settings/members")  # 403
+    sign_in(page, live_server.url, acme.user())
+    for path in paths(optimization, acme):
+        check(path)
+    monkeypatch.setattr(MetricsView, "get", crash)
+    check("/metrics")  # 500
     assert not wrong, "\n\n".join(wrong)
     page.evaluate("document.querySelector('main').append(document.createElement('button'))")
     assert violations(page), "the checker finds nothing at all"

@@ -205,3 +205,114 @@ def test_a_preview_of_half_a_form_names_what_is_missing_and_marks_nothing(sign_i
     part = browser.post(URL, data, headers={"HX-Request": "true"}).content.decode()
     assert "A factor needs at least two levels." in part
     assert "<html" not in part
+
+
+def guarded(*guardrails: tuple[str, str, str, str]) -> dict[str, str]:
+    fields = {"guardrail-TOTAL_FORMS": str(len(guardrails)), "guardrail-INITIAL_FORMS": "0"}
+    for i, values in enumerate(guardrails):
+        names = ("metric", "direction", "margin_percent", "on_violation")
+        fields |= {f"guardrail-{i}-{name}": value for name, value in zip(names, values, strict=True)}
+    return fields
+
+
+def test_guardrails_are_stored_and_in_the_request(sign_in: SignIn, acme: Tenant) -> None:
+    refunds = make_metric(acme.organization, name="Refunds")
+    data = form(HEADLINE) | guarded((str(refunds.pk), "decrease", "2.5", "pause"))
+    browser = sign_in(acme)
+    shown = browser.post(URL, data | {"preview": "1"}).context["preview"]["requests"][-1]["code"]
+    expected = [{"metric_id": str(refunds.pk), "direction": "decrease", "margin_percent": 2.5, "on_violation": "pause"}]
+    assert json.loads(shlex.split(shown)[-1])["guardrails"] == expected
+    assert browser.post(URL, data).status_code == 302
+    guardrail = Optimization.objects.get().guardrails.get()
+    assert (guardrail.metric, guardrail.direction, guardrail.margin_percent, guardrail.on_violation) == (
+        refunds, "decrease", 2.5, "pause",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        (("", "increase", "5", "notify"), "metric"),
+        (("foreign", "increase", "5", "notify"), "metric"),
+        (("mine", "sideways", "5", "notify"), "direction"),
+        (("mine", "increase", "101", "notify"), "margin_percent"),
+        (("mine", "increase", "-1", "notify"), "margin_percent"),
+        (("mine", "increase", "", "notify"), "margin_percent"),
+        (("mine", "increase", "5", "explode"), "on_violation"),
+    ],
+)
+def test_a_wrong_guardrail_is_marked_at_its_field(
+    sign_in: SignIn, acme: Tenant, globex: Tenant, values: tuple[str, str, str, str], field: str
+) -> None:
+    metrics = {"mine": make_metric(acme.organization), "foreign": make_metric(globex.organization)}
+    metric = str(metrics[values[0]].pk) if values[0] in metrics else values[0]
+    answer = sign_in(acme).post(URL, form(HEADLINE) | guarded((metric, *values[1:])))
+    assert answer.status_code == 400
+    assert list(answer.context["guardrails"].forms[0].errors) == [field]
+    assert not Optimization.objects.exists()
+
+
+def test_factors_are_stored_in_the_order_of_the_page(sign_in: SignIn, acme: Tenant) -> None:
+    places = {"design-0-place": "2", "design-1-place": "0", "design-2-place": "1"}
+    browser = sign_in(acme)
+    refused = browser.post(URL, form(("head line", *HEADLINE[1:]), PRICE, BADGE, name="") | places)
+    shown = [row["name"].value() for row in refused.context["design_rows"]]
+    assert shown == ["price", "badge", "head line"]
+    refused = browser.post(URL, form(("head line", *HEADLINE[1:]), PRICE, BADGE) | places)
+    assert "name" in refused.context["design"].forms[0].errors  # what the service says stands at the right one
+    browser.post(URL, form(HEADLINE, PRICE, BADGE) | places)
+    factors = Optimization.objects.get().training_data_config["design_factors"]
+    assert [f["name"] for f in factors] == ["price", "badge", "headline"]
+
+
+@pytest.mark.parametrize(
+    ("moves", "names"),
+    [
+        (["design-0:1"], ["price", "headline", "badge"]),
+        (["design-0:1", "design-0:1"], ["price", "badge", "headline"]),
+        (["design-2:-1", "design-0:1"], ["badge", "headline", "price"]),
+        (["design-0:-1"], ["headline", "price", "badge"]),
+        (["design-2:1"], ["headline", "price", "badge"]),
+        (["design-9:1"], ["headline", "price", "badge"]),
+        (["nonsense"], ["headline", "price", "badge"]),
+    ],
+)
+def test_without_javascript_factors_move_by_submitting(
+    sign_in: SignIn, acme: Tenant, moves: list[str], names: list[str]
+) -> None:
+    browser, data = sign_in(acme), form(HEADLINE, PRICE, BADGE, name="")
+    for move in moves:
+        page = browser.post(URL, data | {"move": move})
+        assert page.status_code == 200
+        assert not page.context["form"].errors
+        for row in page.context["design_rows"]:
+            data[row.add_prefix("place")] = str(row["place"].value() or "")
+    assert [row["name"].value() for row in page.context["design_rows"]] == names
+    assert page.context["design"].forms[0]["levels"].value() == HEADLINE[2]
+
+
+@pytest.mark.parametrize("place", ["", "x", "-1", "9999999", "²", "1.5"])
+def test_a_place_that_is_no_number_breaks_nothing(sign_in: SignIn, acme: Tenant, place: str) -> None:
+    answer = sign_in(acme).post(URL, form(HEADLINE, PRICE) | {"design-0-place": place})
+    assert answer.status_code in (302, 400)
+
+
+def test_the_estimate_needs_factors_and_nothing_else(sign_in: SignIn, acme: Tenant) -> None:
+    browser = sign_in(acme)
+    asked = {"estimate": "1", "visitors_per_day": "2000", "baseline_rate": "5", "lift_percent": "20"}
+    page = browser.post(URL, form(HEADLINE, BADGE, name="") | asked)
+    days = page.context["estimated"]["days"]
+    api = {"sizes": [3, 2], "visitors_per_day": 2000, "baseline_rate": 0.05, "lift_percent": 20}
+    answer = acme.client.post("/api/v2/optimizations/estimate", api).json()
+    assert {name: answer[name] for name in ("lift", "levels", "variants")} == vars(days)
+    assert f"after {days.lift} days" in page.content.decode()
+    assert not page.context["form"].errors
+    assert page.context["design"].forms[0]["levels"].value() == HEADLINE[2]
+    part = browser.post(URL, form(HEADLINE, holdout_percentage="0") | asked, headers={"HX-Request": "true"})
+    assert "there is no holdout" in part.content.decode()
+    assert "<html" not in part.content.decode()
+    wrong = browser.post(URL, form(HEADLINE) | asked | {"baseline_rate": "200"})
+    assert list(wrong.context["estimate"].errors) == ["baseline_rate"]
+    assert browser.post(URL, form() | asked).context["estimated"] == {"sizes": []}
+    assert not Optimization.objects.exists()
+    assert browser.post(URL, form(HEADLINE) | {"visitors_per_day": "x"}).status_code == 302  # it stops no creation

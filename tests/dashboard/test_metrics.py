@@ -103,8 +103,9 @@ def test_only_an_admin_switches_to_the_managed_warehouse(sign_in: SignIn, acme: 
     for tenant in (acme, globex):
         Connection.objects.create(organization=tenant.organization, provider=Provider.POSTGRES)
     assert sign_in(acme, Role.MEMBER).post("/settings/warehouse/managed").status_code == 403
-    assert "Use the managed warehouse" in sign_in(acme).get("/settings/warehouse").content.decode()
-    answer = sign_in(acme).post("/settings/warehouse/managed", follow=True)
+    assert "Type <strong" in sign_in(acme).get("/settings/warehouse?provider=managed").content.decode()
+    assert sign_in(acme).post("/settings/warehouse/managed", {"confirmation": "Globex"}).status_code == 400
+    answer = sign_in(acme).post("/settings/warehouse/managed", {"confirmation": " Acme "}, follow=True)
     assert "Hosted by Levered" in answer.content.decode()
     providers = dict(Connection.objects.values_list("organization__name", "provider"))
     assert providers == {"Acme": "managed", "Globex": "postgres"}

@@ -19,7 +19,9 @@ from tests.dashboard.conftest import SignIn
 from tests.factories import CONFIG, add_exposures, make_metric, make_optimization
 
 pytestmark = pytest.mark.django_db
-TABS = ("/variants", "/factors", "/contexts", "/runs", "/playground", "/integrate", "/settings")
+TABS = (
+    "/variants", "/factors", "/contexts", "/guardrails", "/health", "/runs", "/sql", "/playground", "/integrate", "/settings",
+)  # fmt: skip
 BASELINE = {"headline": "Ship faster", "cta_text": "Start free"}
 BETTER = {"headline": "Save time", "cta_text": "Try it now"}
 
@@ -81,7 +83,8 @@ def test_the_page_shows_what_the_api_answers(sign_in: SignIn, acme: Tenant) -> N
     assert shown == {v["variant_key"]: v for v in api["variants"]}
     measured = api["primary_metric_vs_holdout"]
     assert answer.context["measured"] == measured
-    lift, (low, high) = measured["lift_percent"], measured["lift_ci"] or (None, None)
+    robust = measured["robust"]
+    lift, (low, high) = robust["lift_percent"], robust["always_valid_ci"] or (None, None)
     assert lift is not None
     for number in (lift, low, high):
         assert number is None or signed(number) in page

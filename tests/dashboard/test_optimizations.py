@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from optimizations.models import Optimization, TrainingRun
+from optimizations.models import LiftSnapshot, Optimization, TrainingRun
 from optimizations.services.lifecycle import active_model, archive_optimization, update_optimization
 from tests.conftest import Tenant
 from tests.dashboard.conftest import SignIn
@@ -67,6 +67,33 @@ def test_a_modeled_lift_says_so_and_a_missing_one_too(sign_in: SignIn, acme: Ten
     assert "modeled" in page
     assert "−3.0%" in page
     assert "Not yet" in page
+
+
+def snapshot(optimization: Optimization, back: int, **told: Any) -> None:
+    now = timezone.now()
+    day = now.date() - timedelta(days=back)
+    LiftSnapshot.objects.create(optimization=optimization, day=day, version=1, computed_at=now, **told)
+
+
+def test_the_trend_is_what_was_measured_else_modeled(sign_in: SignIn, acme: Tenant) -> None:
+    modeled = [{"mean": mean, "ci_lower": mean - 5, "ci_upper": mean + 7} for mean in (1.0, 4.0, -3.0)]
+    expected, proven, fresh = (make_optimization(acme.organization, name=name) for name in "abc")
+    measured(expected, lift=-3.0, lift_ci=None)
+    measured(proven)
+    for back, policy in zip((2, 1, 0), modeled, strict=True):
+        snapshot(expected, back, policy=policy, measured={"lift_percent": None})
+        snapshot(proven, back, policy=policy, measured={"lift_percent": 10.0 - back})
+    snapshot(proven, 400, measured={"lift_percent": 99.0})  # too long ago
+    snapshot(fresh, 0, policy=modeled[0])  # one day is no trend
+    page = sign_in(acme).get(URL)
+    rows = {row.optimization.name: row for row in page.context["page"]}
+    assert (rows["a"].trend.label, rows["a"].trend.values) == ("Modeled lift", [1.0, 4.0, -3.0])
+    assert (rows["b"].trend.label, rows["b"].trend.values) == ("Measured lift", [8.0, 9.0, 10.0])
+    assert rows["c"].trend is None
+    assert (rows["a"].lift_low, rows["a"].lift_high, rows["a"].tone) == (-8.0, 4.0, "neutral")
+    html = page.content.decode()
+    assert "Measured lift: +8.0% to +10.0% over 3 days" in html
+    assert html.count("<polyline") == 2
 
 
 def test_a_failed_run_and_a_running_one_show(sign_in: SignIn, acme: Tenant) -> None:

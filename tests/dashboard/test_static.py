@@ -24,7 +24,7 @@ def test_collecting_hashes_every_reference_and_leaves_the_sources_out(settings: 
     assert not (tmp_path / "src").exists()
 
 
-@pytest.mark.parametrize("library", ["htmx", "inter", "lucide", "uplot"])
+@pytest.mark.parametrize("library", ["codemirror", "htmx", "inter", "lucide", "sortable", "uplot"])
 def test_vendored_libraries_carry_their_licence(library: str) -> None:
     assert (ROOT / "static" / "vendor" / library / "LICENSE").read_text()
 
@@ -50,11 +50,13 @@ def test_every_class_of_our_own_that_a_template_names_exists(template: Path) -> 
     for value in re.findall(r'class="([^"]*)"', text):
         for name in value.split():
             if "\0" not in name and name not in UNSTYLED:
-                assert "." + re.sub(r"([^\w-])", r"\\\1", name) in css, name
+                escaped = re.sub(r"([^\w-])", r"\\\1", name)
+                # an identifier cannot begin with a digit: CSS writes its code point
+                assert "." + re.sub(r"^(\d)", r"\\3\1 ", escaped) in css, name
 
 
 def test_nothing_is_fetched_from_elsewhere() -> None:
-    served = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("static/js/*.js"), ROOT / "static/css/levered.css"]
+    served = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("static/js/**/*.js"), ROOT / "static/css/levered.css"]
     for file in served:
         text = file.read_text().replace("http://www.w3.org/", "")
         assert "http://" not in text, file

@@ -13,6 +13,7 @@ from optimizations.models import Optimization, Readout, TrainingRun
 from optimizations.services import training
 from optimizations.services.lifecycle import active_model
 from optimizations.services.results import learned
+from optimizations.templatetags.figures import change as signed_change
 from tests.conftest import Tenant
 from tests.dashboard.conftest import SignIn
 from tests.factories import CONFIG, add_exposures, make_optimization
@@ -73,9 +74,12 @@ def test_factors_are_the_readouts_own_numbers(acme: Tenant, monkeypatch: pytest.
             assert level["expected_reward"]["mean"] == pytest.approx(row.reward.mean, rel=1e-5)
     (pair,), (original,) = found["interactions"], read.interactions
     assert pair["factors"] == ["headline", "cta_text"]
-    for cell, extra in zip(pair["cells"], original.synergy.ravel(), strict=True):
+    for cell, extra in zip(pair["cells"], original.rewards.extra.mean.ravel(), strict=True):
         assert cell["masked"] == (cell["exposures"] < 100)
         assert cell["masked"] or cell["reward_beyond_additive"] == pytest.approx(extra, rel=1e-5)
+        figures = ("observed_reward", "expected_reward", "additive_reward", "beyond_additive")
+        for low, mean, high in ([cell[f][k] for k in ("ci_lower", "mean", "ci_upper")] for f in figures if cell[f]):
+            assert low <= mean <= high
     assert not all(cell["masked"] for cell in pair["cells"])
     assert found["personalization"]["mean"] == pytest.approx(read.personalization.mean, rel=1e-5)
     for stored, cell in zip(found["contexts"], read.contexts, strict=True):
@@ -94,7 +98,9 @@ def test_levels_and_pairs_are_shown_with_their_intervals(sign_in: SignIn, acme: 
     assert (len(heat["rows"]), len(heat["columns"])) == (3, 2)
     assert page.count('<td class="heat-') == 6
     for cell in heat["cells"]:
-        assert 0 < cell["low"] < cell["effect"] < cell["high"]
+        assert cell["beyond"]["ci_lower"] < cell["extra"] < cell["beyond"]["ci_upper"]
+        assert cell["extra"] == pytest.approx(cell["together"]["mean"] - cell["sum"]["mean"], abs=1e-6)
+        assert signed_change(cell["extra"]) in page
 
 
 def test_an_excluded_pair_is_shown_as_such_and_a_nonsense_pair_is_the_first(sign_in: SignIn, acme: Tenant) -> None:

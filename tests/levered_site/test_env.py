@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import environ
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from levered_site import env
+from levered_site import checks, env
 
 
 @pytest.mark.parametrize(
@@ -81,18 +82,6 @@ def test_misconfiguration_stops_the_start(tmp_path: Path, variables: dict[str, s
     assert said in done.stderr
 
 
-def test_deployment_checks_are_clean_under_production_settings(tmp_path: Path) -> None:
-    environment = os.environ | {
-        "LEVERED_DATA_DIR": str(tmp_path),
-        "DATABASE_URL": "",
-        "LEVERED_HTTPS": "true",
-        "LEVERED_ALLOWED_HOSTS": "levered.example.com",
-    }
-    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
 def test_every_setting_is_in_the_example() -> None:
     root = Path(__file__).parents[2]
     sources = [*root.glob("levered_site/*.py"), *root.glob("optimizations/management/commands/*.py")]
@@ -108,3 +97,37 @@ def test_a_comment_behind_a_value_is_no_part_of_it(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("LEVERED_X", "")  # so that it is put back afterwards
     environ.Env.read_env(file, overwrite=True, parse_comments=True)
     assert env.integer("LEVERED_X", 1) == 4
+
+
+def test_secrets_come_from_the_environment_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEVERED_X", raising=False)
+    made = env.secrets("LEVERED_X", tmp_path / "keys")
+    assert made == env.secrets("LEVERED_X", tmp_path / "keys")
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o600
+    new, old = "n" * 32, "o" * 40
+    monkeypatch.setenv("LEVERED_X", f"{new}, {old},")
+    assert env.secrets("LEVERED_X", tmp_path / "keys") == [new, old]
+    monkeypatch.setenv("LEVERED_X", f"{new},too short")
+    with pytest.raises(ImproperlyConfigured, match="LEVERED_X") as refusal:
+        env.secrets("LEVERED_X", tmp_path / "keys")
+    assert "too short" not in str(refusal.value)
+
+
+def test_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEVERED_X", "10.0.0.0/8, ::1,192.168.1.5")
+    assert [str(n) for n in env.networks("LEVERED_X")] == ["10.0.0.0/8", "::1/128", "192.168.1.5/32"]
+    for bad in ("10.0.0.1/8", "localhost", "10.0.0.0/33"):
+        monkeypatch.setenv("LEVERED_X", bad)
+        with pytest.raises(ImproperlyConfigured, match="LEVERED_X"):
+            env.networks("LEVERED_X")
+
+
+@pytest.mark.parametrize(
+    ("engine", "given", "warned"), [("postgresql", False, True), ("postgresql", True, False), ("sqlite3", False, False)]
+)
+def test_keys_of_one_machine_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, engine: str, given: bool, warned: bool
+) -> None:
+    database = {"default": {"ENGINE": f"django.db.backends.{engine}"}}
+    monkeypatch.setattr(checks, "settings", SimpleNamespace(DATABASES=database, SECRET_KEYS_GIVEN=given))
+    assert bool(checks.credentials_can_be_read_everywhere(None)) == warned

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -50,6 +51,14 @@ class Agent:
 
 
 Connect = Callable[..., Agent]
+INSPECTOR = Path(__file__).parent / "inspector/node_modules/@modelcontextprotocol/inspector"
+MISSING = "MCP INSPECTOR TESTS WERE SKIPPED: run `npm ci --ignore-scripts` in tests/mcp/inspector."
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if not INSPECTOR.exists():
+        terminalreporter.write_line(MISSING, red=True, bold=True)
 
 
 @pytest.fixture

@@ -39,10 +39,11 @@ def test_strangers_stay_out(anonymous: APIClient, acme: Tenant) -> None:
     answer = anonymous.post("/mcp", PING, **ACCEPT)
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "unauthenticated"
-    assert answer["WWW-Authenticate"] == "Bearer"
+    told = 'Bearer resource_metadata="http://testserver/.well-known/oauth-protected-resource/mcp"'
+    assert answer["WWW-Authenticate"] == told
     wrong = anonymous.post("/mcp", PING, HTTP_AUTHORIZATION="Bearer lv_0000000000_nope", **ACCEPT)
     assert wrong.status_code == 401
-    assert wrong["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+    assert wrong["WWW-Authenticate"] == f'{told}, error="invalid_token"'
     revoke_api_key(acme.organization, key_id=acme.organization.api_keys.get().pk)
     assert acme.client.post("/mcp", PING, **ACCEPT).status_code == 401
 
@@ -51,16 +52,16 @@ def test_a_session_is_no_credential_here(acme: Tenant) -> None:
     assert acme.browser().post("/mcp", PING, **ACCEPT).status_code == 401
 
 
-def test_where_tokens_come_from_is_told(anonymous: APIClient, settings: LazySettings, db: None) -> None:
-    assert anonymous.get("/.well-known/oauth-protected-resource/mcp").status_code == 404
-    settings.OIDC_ISSUER = "https://issuer.example"
-    challenge = anonymous.post("/mcp", PING, **ACCEPT)["WWW-Authenticate"]
-    address = "http://testserver/.well-known/oauth-protected-resource/mcp"
-    assert challenge == f'Bearer resource_metadata="{address}"'
+@pytest.mark.parametrize("issuer", ["", "https://issuer.example"])
+def test_where_tokens_come_from_is_told(anonymous: APIClient, settings: LazySettings, db: None, issuer: str) -> None:
+    settings.OIDC_ISSUER = issuer
     for path in ("/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"):
-        metadata = anonymous.get(path).json()
+        answer = anonymous.get(path)
+        metadata = answer.json()
         assert metadata["resource"] == "http://testserver/mcp"
-        assert metadata["authorization_servers"] == ["https://issuer.example"]
+        assert metadata["authorization_servers"] == [issuer or "http://testserver"]
+        assert metadata.get("scopes_supported") == (None if issuer else ["manage", "read"])
+        assert answer["Access-Control-Allow-Origin"] == "*"
 
 
 def test_a_key_that_may_only_ingest_is_refused(acme: Tenant) -> None:

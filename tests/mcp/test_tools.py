@@ -46,7 +46,8 @@ def test_an_optimization_from_end_to_end(connect: Connect, acme: Tenant, globex:
     assert not TrainingRun.objects.exists()
     trained = agent.call("train_model", model_id=made["model_id"])
     assert (trained["model_version"], trained["observations"]) == (1, 60)
-    assert agent.call("get_model", model_id=made["model_id"])["last_run"]["outcome"] == "succeeded"
+    run = agent.call("get_model", model_id=made["model_id"])["last_run"]
+    assert (run["outcome"], run["trigger"]) == ("succeeded", "mcp")
     results = agent.call("get_results", optimization_id=made["id"])
     assert sum(v["exposures"] for v in results["variants"]) == 60
     assert "time_series" not in results
@@ -80,6 +81,36 @@ def test_a_lift_that_holds_is_told_with_its_evidence(connect: Connect, acme: Ten
     shown = agent.call("get_results", optimization_id=str(optimization.pk))["primary_metric_vs_holdout"]
     assert shown["robust"]["lift_percent"] == explained["lift_percent"]
     assert shown["robust"]["verdict"] == explained["verdict"]
+
+
+def test_health_progress_guardrails_state_and_sql(connect: Connect, acme: Tenant) -> None:
+    guard = make_metric(acme.organization, name="Refunds")
+    guardrails = [{"metric_id": str(guard.pk), "direction": "decrease", "margin_percent": 5}]
+    optimization = make_optimization(acme.organization, guardrails=guardrails)
+    agent, by_id = connect(acme), {"optimization_id": str(optimization.pk)}
+    model = {"model_id": str(optimization.models.get().pk)}
+    before = agent.call("check_optimization", **by_id)
+    assert before["health"]["status"] != "ok"
+    assert before["progress"]["reason"]
+    add_exposures(optimization, 60, conversions=20, at=timezone.now() - dt.timedelta(days=1), prefix="a")
+    agent.call("train_model", **model)
+    told = agent.call("check_optimization", **by_id)
+    checks = {check["key"]: check for check in told["health"]["checks"]}
+    assert checks["warehouse"]["status"] == "ok"
+    assert told["progress"]["holdout_users"] + told["progress"]["optimization_users"] <= 60
+    assert [(g["metric"]["name"], g["status"]) for g in told["guardrails"]] == [("Refunds", "pending")]
+    only = agent.call("check_optimization", **by_id, aspects=["progress"])
+    assert (only["health"], only["guardrails"]) == (None, None)
+    assert "Input should be 'health'" in agent.refused("check_optimization", **by_id, aspects=["mood"])
+
+    assert agent.call("get_model", **model)["state"] is None
+    state = agent.call("get_model", **model, include_state=True)["state"]
+    assert (state["reason"], len(state["factors"])) == (None, 2)
+    sql = agent.call("get_results", **by_id, include_sql=True)["sql"]
+    assert {"cells", "arms"} <= {statement["name"] for statement in sql["statements"]}
+    rows = agent.call("query_warehouse", sql=sql["statements"][0]["sql"])["rows"]
+    assert rows
+    assert agent.call("get_results", **by_id)["sql"] is None
 
 
 def test_lost_events_of_one_arm_make_the_result_invalid(connect: Connect, acme: Tenant) -> None:
@@ -135,6 +166,7 @@ def changes(optimization: Optimization) -> list[tuple[str, dict[str, Any]]]:
         ("serve_preview", by_id | {"anonymous_id": "u"}),
         ("get_results", by_id),
         ("explain_result", by_id),
+        ("check_optimization", by_id),
         ("get_model", model),
         ("train_model", model),
         ("preview_metric", {"metric_id": str(optimization.reward_metric_id)}),
@@ -153,7 +185,7 @@ def test_what_another_organization_owns_does_not_exist(connect: Connect, acme: T
     foreign.refresh_from_db()
     assert (foreign.name, foreign.status) == ("Hero", "live")
     assert not TrainingRun.objects.exists()
-    for name in ("list_optimizations", "list_models", "list_metrics"):
+    for name in ("list_optimizations", "list_metrics"):
         assert list(agent.call(name).values()) == [[]], name
     rows = agent.call("query_warehouse", sql="SELECT count(*) AS n FROM exposures")
     assert rows["rows"] == [{"n": 0}]

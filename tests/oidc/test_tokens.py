@@ -4,7 +4,6 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import jwt
@@ -21,16 +20,6 @@ from tests.oidc.issuer import AUDIENCE, Issuer, new_key
 
 pytestmark = pytest.mark.django_db
 ME = "/api/v2/me"
-
-
-@pytest.fixture
-def issuer(settings: LazySettings) -> Iterator[Issuer]:
-    running = Issuer()
-    settings.OIDC_ISSUER = running.url
-    settings.OIDC_AUDIENCE = [AUDIENCE]
-    oidc.keys_of.cache_clear()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -75,4 +75,9 @@ def test_prepare_writes_each_schedule_once(settings: Any) -> None:
         settings.TRAINING_MINUTES = minutes
         call_command("prepare", verbosity=0)
     written = {s.func.removeprefix("optimizations.tasks."): (s.minutes, s.repeats) for s in Schedule.objects.all()}
-    assert written == {"train_due_models": (2, -1), "snapshot_lifts": (60, -1), "check_guardrails": (15, -1)}
+    assert written == {
+        "train_due_models": (2, -1),
+        "snapshot_lifts": (60, -1),
+        "check_guardrails": (15, -1),
+        "forget_expired": (1440, -1),
+    }

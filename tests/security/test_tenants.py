@@ -7,11 +7,13 @@ import pytest
 from django.core import serializers
 from rest_framework.test import APIClient
 
-from levered_site.organizations.models import ApiKey, Organization
+from levered_site.organizations.members import invite
+from levered_site.organizations.models import ApiKey, ConnectedApplication, Invitation, Membership, Organization, User
 from levered_site.organizations.services import create_api_key
 from optimizations.models import BanditModel, Guardrail, Optimization, TrainingRun
 from tests.conftest import Tenant
 from tests.factories import make_metric, make_optimization
+from tests.oauth.flow import connected
 from tests.security.routes import METHODS, Route, tenant_routes
 from warehouse.models import AssignmentSource, Connection, Exposure, Metric, Reward
 
@@ -19,8 +21,8 @@ pytestmark = pytest.mark.django_db
 MARK = "Zq7-belongs-to-globex"
 PUBLIC = {"serve", "best-variant"}  # they answer anybody, by design
 TABLES = [
-    Organization, ApiKey, Optimization, Guardrail, BanditModel, TrainingRun, Metric, AssignmentSource, Connection,
-    Exposure, Reward,
+    Organization, ApiKey, ConnectedApplication, Optimization, Guardrail, BanditModel, TrainingRun, Metric,
+    AssignmentSource, Connection, Exposure, Reward, Membership, Invitation,
 ]  # fmt: skip
 
 
@@ -31,12 +33,16 @@ def foreign(globex: Tenant) -> dict[str, Any]:
     optimization = make_optimization(
         globex.organization, name=f"{MARK} optimization", description=MARK, reward_metric_id=metric.pk
     )
+    outsider = User.objects.create_user(f"{MARK}@example.com")
     key, _ = create_api_key(globex.organization, name=f"{MARK} key", scopes=["read"])
     return {
         "optimization_id": optimization.pk,
         "model_id": optimization.models.get().pk,
         "metric_id": metric.pk,
         "key_id": key.pk,
+        "connection_id": connected(globex, name=f"{MARK} app").pk,
+        "member_id": Membership.objects.create(user=outsider, organization=globex.organization).public_id,
+        "invitation_id": invite(globex.organization, email=f"{MARK}2@example.com", role="viewer", base_url="")[0].pk,
     }
 
 
@@ -63,6 +69,7 @@ def test_the_url_map_was_read() -> None:
 def test_foreign_ids_are_not_found_and_nothing_changes(route: Route, acme: Tenant, foreign: dict[str, Any]) -> None:
     unknown = set(route.parameters) - set(foreign)
     assert not unknown, f"say in the fixture above whose id {unknown} is"
+    acme.user()
     url, before = route.url(**foreign), everything()
     missing = route.url(**dict.fromkeys(foreign, UUID(int=4)))
     api = url.startswith("/api/")

@@ -34,7 +34,7 @@ def run(script: str, environment: dict[str, str]) -> Any:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr

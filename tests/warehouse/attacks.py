@@ -437,3 +437,143 @@ REFUSED = [sql for group in (WRITES, CHAINS, TABLES, CTES, FUNCTIONS) for sql in
 ENDLESS = lines(BOMBS)
 REWRITTEN = lines(DISARMED)
 FINE = lines(HARMLESS)
+
+# On customers' own warehouses, in each one's dialect: all of it is refused before it leaves.
+_REACH = {
+    "postgres": """
+SELECT pg_read_file('/etc/passwd')
+SELECT pg_catalog.pg_read_file('/etc/passwd')
+SELECT pg_sleep(100)
+SELECT lo_import('/etc/passwd')
+SELECT dblink('host=10.0.0.1', 'select 1')
+SELECT * FROM dblink('host=10.0.0.1', 'select 1') AS t(a int)
+SELECT http_get('http://169.254.169.254/')
+SELECT net.http_get('http://169.254.169.254/')
+SELECT aws_lambda.invoke('f', '{}')
+SELECT my_schema.my_function(1)
+SELECT pg_terminate_backend(1)
+SELECT set_config('statement_timeout', '0', false)
+SELECT query_to_xml('select 1', true, true, '')
+SELECT nextval('s')
+COPY t TO PROGRAM 'cat'
+WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d
+SELECT * INTO evil FROM t
+SELECT * FROM t FOR UPDATE
+SELECT 1; DROP TABLE t
+""",
+    "duckdb": """
+SELECT * FROM read_csv('/etc/passwd')
+SELECT * FROM read_csv_auto('/etc/passwd')
+SELECT * FROM read_parquet('s3://bucket/x')
+SELECT * FROM read_json('/x')
+SELECT * FROM read_text('/etc/passwd')
+SELECT * FROM read_blob('/etc/passwd')
+SELECT * FROM glob('/*')
+SELECT * FROM sniff_csv('/etc/passwd')
+SELECT * FROM parquet_metadata('/x')
+SELECT * FROM '/etc/passwd'
+SELECT * FROM "/etc/passwd"
+SELECT * FROM 'x.csv'
+SELECT * FROM 'https://example.com/x.parquet'
+FROM 'x.parquet'
+SELECT * FROM query('SELECT 1')
+SELECT * FROM query_table('t')
+SELECT * FROM sqlite_scan('/x.db', 't')
+SELECT * FROM postgres_scan('host=10.0.0.1', 'public', 't')
+SELECT * FROM duckdb_secrets()
+SELECT * FROM duckdb_settings()
+SELECT getenv('HOME')
+SELECT current_setting('memory_limit')
+SELECT sleep_ms(100000)
+SELECT nextval('s')
+ATTACH '/tmp/x.db'
+INSTALL httpfs
+LOAD httpfs
+COPY t TO '/tmp/x.csv'
+EXPORT DATABASE '/tmp/x'
+PRAGMA database_list
+SET memory_limit = '100GB'
+USE memory
+CALL pragma_version()
+SELECT 1; DROP TABLE t
+SUMMARIZE t
+""",
+    "snowflake": """
+SELECT * FROM @stage/file.csv
+SELECT $1 FROM @~/x (FILE_FORMAT => 'csv')
+SELECT * FROM 's3://bucket/x'
+SELECT SYSTEM$WAIT(100)
+SELECT SYSTEM$CANCEL_ALL_QUERIES(1)
+SELECT SYSTEM$TYPEOF(1)
+SELECT * FROM TABLE(RESULT_SCAN(LAST_QUERY_ID()))
+SELECT * FROM TABLE(information_schema.query_history())
+SELECT * FROM TABLE('t')
+SELECT * FROM IDENTIFIER('t')
+SELECT * FROM $x
+SELECT $1
+SELECT GET_PRESIGNED_URL(@stage, 'x')
+SELECT BUILD_SCOPED_FILE_URL(@stage, 'x')
+SELECT TO_FILE('@stage/x')
+SELECT SNOWFLAKE.CORTEX.COMPLETE('m', 'p')
+SELECT AI_COMPLETE('m', 'p')
+SELECT db.sch.my_external_function(1)
+SELECT my_external_function(1)
+PUT file:///etc/passwd @stage
+GET @stage file:///tmp
+COPY INTO @stage FROM t
+CALL p()
+EXECUTE IMMEDIATE 'DROP TABLE t'
+ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 0
+USE ROLE ACCOUNTADMIN
+SELECT 1; DROP TABLE t
+SELECT seq.NEXTVAL
+""",
+    "bigquery": """
+SELECT * FROM EXTERNAL_QUERY('c', 'SELECT 1')
+SELECT * FROM ML.PREDICT(MODEL m, (SELECT 1))
+SELECT * FROM ML.GENERATE_TEXT(MODEL m, (SELECT 1))
+SELECT AI.GENERATE('x')
+SELECT * FROM VECTOR_SEARCH(TABLE t, 'c', TABLE q)
+SELECT ds.remote_function(1)
+SELECT `p.ds.remote_function`(1)
+SELECT * FROM ds.my_table_function(1)
+SELECT my_function(1)
+SELECT @@project_id
+SELECT @other
+EXPORT DATA OPTIONS (uri='gs://b/x') AS SELECT 1
+LOAD DATA INTO t FROM FILES (uris=['gs://b/x'])
+CREATE TEMP FUNCTION f() AS (1); SELECT f()
+DECLARE x INT64; SELECT x
+EXECUTE IMMEDIATE 'DROP TABLE t'
+CALL p()
+SELECT 1; DROP TABLE t
+ASSERT TRUE
+""",
+}
+REACHING = [(dialect, sql) for dialect, text in _REACH.items() for sql in lines(text)]
+
+# What people write there, which must pass.
+_WITHIN = {
+    "postgres": """
+SELECT user_id, created_at AS ts FROM app.orders WHERE created_at >= @start_date AND name LIKE '10%'
+SELECT date_trunc('day', at) AS d, COUNT(*) FILTER (WHERE x > 1), json_data ->> 'a' FROM t GROUP BY 1, 3
+SELECT * FROM t, jsonb_array_elements(t.items) AS item
+SELECT DISTINCT ON (a) a, pg_catalog.btrim(b) FROM "Mixed"."Case" ORDER BY a
+""",
+    "duckdb": """
+SELECT user_id, epoch_us(at) AS us, payload ->> 'a' AS a FROM shop.main.orders WHERE at >= @start_date
+SELECT * EXCLUDE (x) FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) = 1
+SELECT unnest(list_transform([1, 2], x -> x + 1)) AS n, arg_max(a, b), median(c) FROM t GROUP BY ALL
+""",
+    "snowflake": """
+SELECT v:a.b::string AS s, IFF(x > 1, 'a', 'b') AS y FROM db.sch.t WHERE ts >= @start_date
+SELECT f.value FROM t, LATERAL FLATTEN(input => t.items) f
+SELECT DATEADD(day, 1, ts), TRY_PARSE_JSON(x), ZEROIFNULL(y) FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) = 1
+""",
+    "bigquery": """
+SELECT user_pseudo_id, TIMESTAMP_MICROS(event_timestamp) AS ts FROM `p.analytics_1.events_*` WHERE _TABLE_SUFFIX >= '20260101'
+SELECT JSON_VALUE(v, '$.a') AS a, SAFE_DIVIDE(x, y), SAFE.PARSE_DATE('%F', d) FROM ds.t WHERE ts >= @start_date
+SELECT (SELECT value.string_value FROM UNNEST(event_params) WHERE key = 'x') AS x FROM t, UNNEST(items) AS item
+""",
+}
+WITHIN = [(dialect, sql) for dialect, text in _WITHIN.items() for sql in lines(text)]

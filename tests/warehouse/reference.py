@@ -81,15 +81,46 @@ def arms(
     limit: int,
 ) -> dict[tuple[dt.date, bool], tuple[int, float, float]]:
     """(day, held out) -> users, total, total of squares."""
+    limits = [(dt.datetime.min.replace(tzinfo=dt.UTC), limit)]
+    found = regimes(exposures, rewards, window, now, sums=sums, optimization_id=optimization_id, limits=limits)
+    return {(day, holdout): sums for (day, _, holdout), sums in found.items()}
+
+
+def regimes(
+    exposures: Sequence[Seen],
+    rewards: Sequence[Won],
+    window: dt.timedelta,
+    now: dt.datetime,
+    *,
+    sums: bool,
+    optimization_id: UUID,
+    limits: Sequence[tuple[dt.datetime, int]],
+) -> dict[tuple[dt.date, int, bool], tuple[int, float, float]]:
+    """(day, regime, held out) -> users, total, total of squares; `limits` says from when on which limit was in force."""
     first: dict[str, dt.datetime] = {}
     for seen in exposures:
         if seen.at <= now:
             first[seen.uid] = min(seen.at, first.get(seen.uid, seen.at))
-    out: dict[tuple[dt.date, bool], list[float]] = defaultdict(list)
+    out: dict[tuple[dt.date, int, bool], list[float]] = defaultdict(list)
     for uid, at in first.items():
         if at + window > now:
             continue
         rows = sorted((w for w in rewards if w.uid == uid and at <= w.at < at + window), key=lambda w: w.at)
         y = math.fsum(w.value for w in (rows if sums else rows[:1]))
-        out[at.astimezone(dt.UTC).date(), held_out(optimization_id, uid, limit)].append(y)
+        regime = max(i for i, (since, _) in enumerate(limits) if since <= at)
+        holdout = held_out(optimization_id, uid, limits[regime][1])
+        out[at.astimezone(dt.UTC).date(), regime, holdout].append(y)
     return {key: (len(ys), math.fsum(ys), math.fsum(y * y for y in ys)) for key, ys in out.items()}
+
+
+def delays(
+    exposures: Sequence[Seen], rewards: Sequence[Won], window: dt.timedelta, now: dt.datetime, *, sums: bool
+) -> list[int]:
+    """Rewards of matured exposures by the whole hours since."""
+    counts = [0] * math.ceil(window / dt.timedelta(hours=1))
+    exposures = [s for s in exposures if s.at <= now]
+    for touch, _, rows in credited(exposures, [w for w in rewards if w.at <= now], window, sums=sums):
+        for won in rows:
+            if touch.at + window <= now:
+                counts[(won.at - touch.at) // dt.timedelta(hours=1)] += 1
+    return counts

@@ -1,6 +1,7 @@
 """The admin pages: they load, they can be filtered, and events cannot be changed."""
 
 import datetime as dt
+import json
 from uuid import uuid4
 
 import pytest
@@ -9,9 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from levered_site.organizations.models import User
+from levered_site.organizations.models import AuditEntry, User
 from tests.conftest import Tenant
+from warehouse.connectors.base import Table
 from warehouse.models import Connection, Exposure, Reward
+from warehouse.sealed import unseal
+from warehouse.services import connections
 from warehouse.services.catalog import metric_for_event
 from warehouse.services.sources import default_source
 
@@ -79,3 +83,75 @@ def test_a_metrics_sql_is_not_edited_past_the_gate(staff: Client, acme: Tenant) 
     metric.refresh_from_db()
     assert (metric.name, metric.sql) == ("Renamed", sql)
     assert staff.get(reverse("admin:warehouse_metric_add")).status_code == 403
+
+
+class TestConnections:
+    SECRET = "hunter2-zq9"
+
+    def body(self, tenant: Tenant, **changes: str) -> dict[str, str]:
+        credentials = {"host": "93.184.216.34", "database": "shop", "username": "u", "password": self.SECRET}
+        return {
+            "organization": str(tenant.organization.pk), "provider": "postgres", "name": "Shop",
+            "credentials": json.dumps(credentials),
+        } | changes  # fmt: skip
+
+    @pytest.fixture
+    def answering(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Fake:
+            def test(self) -> float:
+                return 0.01
+
+            def tables(self) -> list[Table]:
+                return [Table("orders")]
+
+        monkeypatch.setattr(connections, "open_connector", lambda *args: Fake())
+
+    @pytest.mark.usefixtures("answering")
+    def test_saving_connects_and_shows_nothing(self, staff: Client, acme: Tenant, globex: Tenant) -> None:
+        assert staff.post(reverse("admin:warehouse_connection_add"), self.body(acme)).status_code == 302
+        stored = Connection.objects.get()
+        assert stored.organization == acme.organization
+        assert unseal(stored.token).values["password"] == self.SECRET
+        url = reverse("admin:warehouse_connection_change", args=[stored.pk])
+        page = staff.get(url).content.decode()
+        assert self.SECRET not in page
+        assert stored.token not in page
+        assert staff.post(url, self.body(acme, provider="managed", credentials="")).status_code == 302
+        stored.refresh_from_db()
+        assert (stored.provider, stored.token) == ("managed", "")
+        assert (
+            staff.post(reverse("admin:warehouse_connection_delete", args=[stored.pk]), {"post": "yes"}).status_code
+            == 302
+        )
+        assert not Connection.objects.exists()
+        told = list(AuditEntry.objects.filter(action__startswith="warehouse.").values_list("action", "door"))
+        assert sorted(told) == [("warehouse.connected", "admin")] * 2 + [("warehouse.disconnected", "admin")]
+        assert self.SECRET not in str(list(AuditEntry.objects.values()))
+
+    @pytest.mark.parametrize(
+        ("changes", "told"),
+        [
+            ({"credentials": ""}, "credentials.host"),
+            ({"credentials": "{"}, "JSON"),
+            (
+                {"credentials": '{"host": "127.0.0.1", "database": "d", "username": "u", "password": "hunter2-zq9"}'},
+                "public",
+            ),
+            ({"provider": "managed"}, "takes none"),
+        ],
+    )
+    def test_what_is_wrong_is_told_and_nothing_saved(
+        self, staff: Client, acme: Tenant, changes: dict[str, str], told: str
+    ) -> None:
+        page = staff.post(reverse("admin:warehouse_connection_add"), self.body(acme, **changes))
+        assert page.status_code == 200
+        assert told in page.content.decode()
+        assert self.SECRET not in page.content.decode()
+        assert not Connection.objects.exists()
+
+    def test_testing(self, staff: Client, acme: Tenant) -> None:
+        fill(acme)
+        pks = list(Connection.objects.values_list("pk", flat=True))
+        body = {"action": "try_them", "_selected_action": pks}
+        page = staff.post(reverse("admin:warehouse_connection_changelist"), body, follow=True)
+        assert "2 tables can be read" in page.content.decode()

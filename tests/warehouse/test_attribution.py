@@ -79,7 +79,7 @@ won = st.builds(Won, users, moments, st.sampled_from([0.25, 1.0, 3.0]))
 @pytest.mark.django_db
 class TestAgainstTheReference:
     @given(exposures=st.lists(seen, max_size=25), rewards=st.lists(won, max_size=25))
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @pytest.mark.parametrize("reward_type", ["bool", "numeric"])
     def test_cells_arms_and_delays(
         self, acme: Tenant, globex: Tenant, reward_type: str, exposures: list[Seen], rewards: list[Won]
@@ -103,11 +103,5 @@ class TestAgainstTheReference:
         )
         assert found == wanted
 
-        delays = [0, 0]
-        for touch, _, rows in reference.credited(
-            [s for s in exposures if s.at <= NOW], [w for w in rewards if w.at <= NOW], WINDOW, sums=sums
-        ):
-            for w in rows:
-                if touch.at + WINDOW <= NOW:
-                    delays[(w.at - touch.at) // dt.timedelta(hours=1)] += 1
+        delays = reference.delays(exposures, counted, WINDOW, NOW, sums=sums)
         assert read_delays(default_source(acme.organization), metric, spec, now=NOW) == delays

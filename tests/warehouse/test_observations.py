@@ -16,7 +16,7 @@ from tests.warehouse.reference import held_out
 from tests.warehouse.test_attribution import LIMIT, NOW, WINDOW, spec_of
 from warehouse.connectors.sqlite_functions import Functions
 from warehouse.models import AssignmentSource, Exposure, Metric, Reward
-from warehouse.services import observations
+from warehouse.services.attributed import AttributedRead
 from warehouse.services.catalog import metric_for_event
 from warehouse.services.metrics import create_metric
 from warehouse.services.observations import newest_event, read_arms, read_cells, read_delays, statements
@@ -439,7 +439,7 @@ class TestOnePass:
     @pytest.mark.parametrize("reward_type", ["bool", "numeric"])
     def test_no_plan_joins_and_each_table_is_read_once(self, world: World, reward_type: str) -> None:
         spec = spec_of(world.optimization_id, reward_type)
-        read = observations._Read(world.source, world.metric, spec, Period(NOW))
+        read = AttributedRead(world.source, world.metric, spec, Period(NOW))
         trees = [read.attribution.cells(capped=False), read.attribution.delays(), arms(read.attribution)]
         if reward_type == "numeric":
             trees.append(read.attribution.cap())
@@ -450,7 +450,7 @@ class TestOnePass:
             assert sum(" managed_" in line or ".managed_" in line for line in plan) == 2, plan
 
     @staticmethod
-    def plan(read: observations._Read, tree: exp.Query) -> list[str]:
+    def plan(read: AttributedRead, tree: exp.Query) -> list[str]:
         query = read.dialect.render(tree, {"now_at": read.dialect.moment(NOW)})
         connector: Any = read.reader.connector
         if connection.vendor == "sqlite":

@@ -13,7 +13,7 @@ def test_every_name_is_one_of_the_parsers() -> None:
 
 def test_the_lists_do_not_contradict_each_other() -> None:
     classes = [getattr(exp, name) for name in vocabulary._FUNCTIONS]
-    names = {c.sql_name().lower() for c in classes if issubclass(c, exp.Func)} | vocabulary._BY_NAME
+    names = {c.sql_name().lower() for c in classes if issubclass(c, exp.Func)} | vocabulary.BY_NAME
     assert not [name for name in names if parse._FORBIDDEN.match(name)]
     assert not [w for w in parse._WRITES if w.__name__ in vocabulary._SYNTAX]
 

@@ -30,7 +30,7 @@ class MetricListView(TenantView):
         tags=TAGS,
         summary="Create a metric",
         request=MetricBody,
-        responses={201: MetricOutput, **errors(400, 401, 403, 413, 415, 429, 503)},
+        responses={201: MetricOutput, **errors(400, 401, 403, 413, 415, 429)},
     )
     def post(self, request: TenantRequest) -> Response:
         """Saves a metric once its SELECT has run without rows and returned every mapped column."""
@@ -58,7 +58,7 @@ class MetricPreviewView(TenantView):
         tags=TAGS,
         summary="Preview a metric",
         request=None,
-        responses={200: RowsOutput, **errors(400, 401, 403, 404, 429, 503)},
+        responses={200: RowsOutput, **errors(400, 401, 403, 404, 429)},
     )
     def post(self, request: TenantRequest, metric_id: UUID) -> Response:
         """At most 100 rows of what the metric's SELECT returns."""

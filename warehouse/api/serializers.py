@@ -5,7 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from levered_site.api.views import StrictSerializer
-from warehouse.models import AssignmentSource, Connection, Metric
+from warehouse.connectors.credentials import FIELDS
+from warehouse.models import AssignmentSource, Connection, Metric, Provider
+from warehouse.sealed import Sealed
 from warehouse.services.catalog import MAX_ROWS
 
 
@@ -116,12 +118,59 @@ class QueryInput(StrictSerializer):
     limit = serializers.IntegerField(min_value=1, max_value=MAX_ROWS, default=100)
 
 
+class CredentialsField(serializers.JSONField):
+    """What `connectors.credentials.FIELDS` lists for the provider. It is sealed at once, so that nothing prints it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("This must be an object of the provider's fields.")
+        return Sealed(data)
+
+
+def _credentials(**options: Any) -> CredentialsField:
+    listed = "; ".join(
+        f"{provider}: {', '.join(f.name if f.required else f'{f.name}?' for f in fields)}"
+        for provider, fields in FIELDS.items()
+    )
+    return CredentialsField(write_only=True, help_text=f"Never shown again. {listed}.", **options)
+
+
+class ConnectionInput(StrictSerializer):
+    provider = serializers.ChoiceField(choices=Provider.choices)
+    credentials = _credentials(default=None)
+    name = serializers.CharField(max_length=255, required=False, allow_blank=True, help_text="To tell it by.")
+
+
+class ConnectionTestInput(StrictSerializer):
+    provider = serializers.ChoiceField(choices=Provider.choices, required=False)
+    credentials = _credentials(required=False)
+
+
+class CredentialsSchema(serializers.DictField):
+    """For the schema only: `connectors.credentials.read_credentials` validates."""
+
+
+class ConnectionBody(serializers.Serializer[Any]):
+    """What `ConnectionInput` takes."""
+
+    provider = serializers.ChoiceField(choices=Provider.choices)
+    credentials = CredentialsSchema(required=False, help_text=_credentials().help_text)
+    name = serializers.CharField(max_length=255, required=False, help_text="To tell it by.")
+
+
+class ConnectionTestBody(serializers.Serializer[Any]):
+    """What `ConnectionTestInput` takes; nothing: the connection in use is tested."""
+
+    provider = serializers.ChoiceField(choices=Provider.choices, required=False)
+    credentials = CredentialsSchema(required=False, help_text=_credentials().help_text)
+
+
 class ConnectionOutput(serializers.ModelSerializer[Connection]):
     """`id` and the times are null while the managed warehouse is used because nothing else was chosen."""
 
     id = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(allow_null=True)
-    name = serializers.CharField(source="get_provider_display")
+    name = serializers.SerializerMethodField(help_text="As given, or else the provider's.")
 
     class Meta:
         model = Connection
@@ -130,9 +179,20 @@ class ConnectionOutput(serializers.ModelSerializer[Connection]):
     def get_id(self, connection: Connection) -> str | None:
         return None if connection._state.adding else str(connection.pk)
 
+    def get_name(self, connection: Connection) -> str:
+        return connection.name or connection.get_provider_display()
+
 
 class ConnectionList(serializers.Serializer[Any]):
     connections = ConnectionOutput(many=True)
+
+
+class TestedOutput(serializers.Serializer[Any]):
+    provider = serializers.ChoiceField(choices=Provider.choices)
+    ok = serializers.BooleanField()
+    round_trip_ms = serializers.FloatField()
+    tables = serializers.ListField(child=serializers.CharField(), help_text="The first 100 that can be read.")
+    tables_count = serializers.IntegerField()
 
 
 class ColumnOutput(serializers.Serializer[Any]):

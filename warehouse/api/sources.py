@@ -24,7 +24,7 @@ class SourceView(TenantView):
         tags=TAGS,
         summary="Create or replace the assignment source",
         request=SourceBody,
-        responses={201: SourceOutput, **errors(400, 401, 403, 413, 415, 429, 503)},
+        responses={201: SourceOutput, **errors(400, 401, 403, 413, 415, 429)},
     )
     def post(self, request: TenantRequest) -> Response:
         """Takes the place of the one before, once its SELECT has run and returned every mapped column."""
@@ -47,7 +47,7 @@ class SourcePreviewView(TenantView):
         tags=TAGS,
         summary="Preview the assignment source",
         request=None,
-        responses={200: RowsOutput, **errors(400, 401, 403, 404, 429, 503)},
+        responses={200: RowsOutput, **errors(400, 401, 403, 404, 429)},
     )
     def post(self, request: TenantRequest) -> Response:
         """At most 100 rows of what the source's SELECT returns."""

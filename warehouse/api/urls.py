@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern] = [
     path("assignment-source", sources.SourceView.as_view(), name="assignment-source"),
     path("assignment-source/preview", sources.SourcePreviewView.as_view(), name="assignment-source-preview"),
     path("connections", warehouse.ConnectionListView.as_view(), name="warehouse-connections"),
+    path("connections/test", warehouse.ConnectionTestView.as_view(), name="warehouse-connection-test"),
     path("managed", warehouse.ManagedView.as_view(), name="warehouse-managed"),
     path("tables", warehouse.TableListView.as_view(), name="warehouse-tables"),
     path("tables/<str:table>/columns", warehouse.ColumnListView.as_view(), name="warehouse-columns"),

@@ -44,8 +44,12 @@ class Connector(Protocol):
     def dialect(self) -> str:
         """sqlglot's name of the warehouse's dialect."""
 
+    @property
+    def managed(self) -> bool:
+        """Whether the rows of many organizations lie there, so that customer SQL gets a filter beneath it."""
+
     def run(self, query: Query, *, limit: int | None = None, timeout: float = SHORT_SECONDS) -> Rows:
-        """At most `limit` rows."""
+        """At most `limit` rows; with 0 only the columns. What takes longer than `timeout` seconds is stopped."""
 
     def tables(self) -> list[Table]:
         """The tables that customer SQL may read."""
@@ -55,3 +59,6 @@ class Connector(Protocol):
 
     def test(self) -> float:
         """Seconds of one round trip."""
+
+    def cancel(self) -> None:
+        """Stops, from any thread, what this connector runs now."""

@@ -17,10 +17,10 @@ from django.db import connections
 
 from levered_site.errors import InvalidRequest, Unavailable
 from warehouse.connectors.base import SHORT_SECONDS, Column, Query, Rows, Table
+from warehouse.connectors.running import Running, Stopped
 from warehouse.connectors.sqlite_functions import Functions
 from warehouse.connectors.tables import STORED_AS, TABLES, find
 
-_PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock: about a millisecond
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PROTOCOL,
@@ -55,20 +55,25 @@ class ManagedSqlite:
     """The rows of one organization. `connect` is an argument because a test's rows live in an open transaction."""
 
     dialect = "sqlite"
+    managed = True
     connect: Callable[[], sqlite3.Connection] = staticmethod(own_connection)
 
     def __init__(self, organization_id: int) -> None:
         self.organization_id = int(organization_id)
+        self._running = Running()
 
     def run(self, query: Query, *, limit: int | None = None, timeout: float = SHORT_SECONDS) -> Rows:
-        functions = Functions()
+        functions, stopped = Functions(), Stopped(timeout)
         try:
-            with self._locked(functions, timeout) as connection:
+            with (
+                self._locked(functions) as connection,
+                self._running.bounded(connection.interrupt, timeout) as stopped,
+            ):
                 cursor = connection.execute(query.text, query.params)
-                rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
+                rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit) if limit else []
                 return Rows(tuple(column[0] for column in cursor.description or ()), rows)
         except (sqlite3.Error, sqlite3.Warning, OverflowError, MemoryError) as error:
-            raise _told(error, functions.failure, timeout) from error
+            raise _told(error, functions.failure, stopped) from error
 
     def tables(self) -> list[Table]:
         return list(TABLES.values())
@@ -82,16 +87,17 @@ class ManagedSqlite:
         self.run(Query("SELECT COUNT(*) FROM (SELECT 1 FROM managed_exposures LIMIT 1)"))
         return time.monotonic() - started
 
+    def cancel(self) -> None:
+        self._running.cancel()
+
     @contextmanager
-    def _locked(self, functions: Functions, timeout: float) -> Iterator[sqlite3.Connection]:
+    def _locked(self, functions: Functions) -> Iterator[sqlite3.Connection]:
         with closing(self.connect()) as connection:
             secret = self._create_views(connection)
             functions.register(connection)
             for limit, value in _LIMITS.items():
                 connection.setlimit(limit, value)
             connection.execute("PRAGMA query_only = 1")
-            deadline = time.monotonic() + timeout
-            connection.set_progress_handler(lambda: time.monotonic() > deadline, _PROGRESS_STEPS)
             connection.set_authorizer(_authorizer(secret))
             yield connection
 
@@ -126,10 +132,10 @@ def _authorizer(secret: str) -> Callable[[int, str | None, str | None, str | Non
     return decide
 
 
-def _told(error: BaseException, failure: str | None, timeout: float) -> InvalidRequest | Unavailable:
+def _told(error: BaseException, failure: str | None, stopped: Stopped) -> InvalidRequest | Unavailable:
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF  # the rest of the bits are details
     if code == sqlite3.SQLITE_INTERRUPT:
-        return Unavailable(f"The query did not end within {timeout:g} seconds.")
+        return stopped.told()
     if code in _UNAVAILABLE or isinstance(error, MemoryError):
         return Unavailable(f"The warehouse does not answer: {error}")
     return InvalidRequest(f"The warehouse refused the query: {failure or error}")

@@ -52,5 +52,10 @@ def instant(moment: dt.datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
+def moment(instant: int) -> dt.datetime:
+    """The moment of an instant, in UTC."""
+    return (_ORIGIN + dt.timedelta(microseconds=instant)).replace(tzinfo=dt.UTC)
+
+
 def md5(value: object) -> str | None:
     return None if value is None else hashlib.md5(str(value).encode(), usedforsecurity=False).hexdigest()

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from warehouse.sql.attribution import Attribution
 from warehouse.sql.dialects import Dialect
+from warehouse.sql.spec import ReadSpec
 
 _HASHES = 1 << 32
 
@@ -20,9 +21,9 @@ def arms(attribution: Attribution) -> exp.Select:
     """day, regime (0, 1, …), holdout (1 or 0), users, total, total_squares. Parameters: `change_1`, … besides."""
     spec, dialect = attribution.spec, attribution.dialect
     day = dialect.day(exp.column("at"))
-    arm = [_as_number(held_out(exp.column("uid"), spec.optimization_id, limit, dialect)) for limit in spec.limits]
-    regime: list[exp.Expr] = [exp.convert(i) for i in range(len(arm))]
-    columns = [exp.alias_(day, "day"), exp.alias_(_in_force(regime), "regime"), exp.alias_(_in_force(arm), "holdout")]
+    regimes: list[exp.Expr] = [exp.convert(i) for i in range(len(spec.limits))]
+    regime = in_force(regimes, "change")
+    columns = [exp.alias_(day, "day"), exp.alias_(regime, "regime"), exp.alias_(arm(spec, dialect), "holdout")]
     users = exp.select(*columns, "y").from_(attribution.credited_users().subquery("credited"))
     users = users.where(attribution.mature(), *attribution.in_period())
     y = exp.column("y")
@@ -40,17 +41,23 @@ def arms(attribution: Attribution) -> exp.Select:
     )
 
 
-def _as_number(condition: exp.Expr) -> exp.Expr:
-    return exp.case().when(condition, exp.convert(1)).else_(exp.convert(0))
+def arm(spec: ReadSpec, dialect: Dialect) -> exp.Expr:
+    """1 where the user was held out when the first exposure came, else 0. Parameters: `change_1`, …"""
+    uid = exp.column("uid")
+    values = [
+        exp.case().when(held_out(uid, spec.optimization_id, limit, dialect), exp.convert(1)).else_(exp.convert(0))
+        for limit in spec.limits
+    ]
+    return in_force(list(values), "change")
 
 
-def _in_force(values: list[exp.Expr]) -> exp.Expr:
-    """The value of the regime that `at` lies in: the latest whose beginning is not after it."""
+def in_force(values: list[exp.Expr], prefix: str) -> exp.Expr:
+    """The latest value whose beginning, the parameter `<prefix>_<i>`, is not after `at`; the first one has none."""
     if len(values) == 1:
         return values[0]
     case = exp.Case()
     for i in range(len(values) - 1, 0, -1):
-        case = case.when(exp.column("at") >= exp.Placeholder(this=f"change_{i}"), values[i])
+        case = case.when(exp.column("at") >= exp.Placeholder(this=f"{prefix}_{i}"), values[i])
     return case.else_(values[0])
 
 

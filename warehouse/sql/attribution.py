@@ -9,7 +9,7 @@ reward belongs to, and the running latest exposure tells how old that touch is.
 from sqlglot import exp
 
 from warehouse.sql.dialects import Dialect
-from warehouse.sql.events import event_stream, factor_columns, in_order
+from warehouse.sql.events import event_stream, factor_columns, in_order, seen_before
 from warehouse.sql.spec import Exposures, Period, ReadSpec, Rewards
 
 CAP_QUANTILE = 0.995
@@ -17,12 +17,22 @@ CAP_QUANTILE_OF_POSITIVE = 0.95  # where more than 99.5 % of the rewards are zer
 
 
 class Attribution:
-    """Builds the statements of one read. Parameters: `now_at`, `start_at`, `end_at`, `start_date`, `cap`."""
+    """Builds the statements of one read. Parameters: `now_at`, `start_at`, `end_at`, `cap`, those of the relations.
+
+    `past` are the exposures of all time, where `exposures` may hold those of the period only.
+    """
 
     def __init__(
-        self, exposures: Exposures, rewards: Rewards, spec: ReadSpec, period: Period, dialect: Dialect
+        self,
+        exposures: Exposures,
+        rewards: Rewards,
+        spec: ReadSpec,
+        period: Period,
+        dialect: Dialect,
+        *,
+        past: Exposures | None = None,
     ) -> None:
-        self.exposures, self.rewards = exposures, rewards
+        self.exposures, self.rewards, self.past = exposures, rewards, past or exposures
         self.spec, self.period, self.dialect = spec, period, dialect
         self.sums = spec.reward_type == "numeric" and not rewards.mapping.outcomes
 
@@ -31,7 +41,7 @@ class Attribution:
     def cells(self, *, capped: bool) -> exp.Select:
         """Design factors, context factors, day, age in hours or NULL, then n, total, total_squares and both capped."""
         factors = factor_columns(self.spec)
-        age = exp.case().when(self.mature(), exp.null()).else_(self.dialect.hours(exp.column("at"), _param("now_at")))
+        age = self._age()
         y: exp.Expr = exp.column("y")
         bounded = exp.case().when(exp.GT(this=y, expression=_param("cap")), _param("cap")).else_(y) if capped else y
         day = self.dialect.day(exp.column("at"))
@@ -46,7 +56,7 @@ class Attribution:
         return exp.select(*keys, *sums).from_(rows.subquery("dated")).group_by(*keys)
 
     def delays(self) -> exp.Select:
-        """Whole hours from exposure to reward, and how many matured rewards came after them."""
+        """Day of the exposure, whole hours from it to the reward, and how many matured rewards came after them."""
         if self.sums:
             rewarded = exp.select(exp.alias_(exp.column("touched_at"), "at"), exp.alias_(exp.column("at"), "reward_at"))
             rewarded = rewarded.from_(self._touched(self._stream([]), []).subquery("touched"))
@@ -56,19 +66,39 @@ class Attribution:
             rewarded = exp.select("at", "reward_at").from_(self.credited(factors=False).subquery("credited"))
             rewarded = rewarded.where(present)
         hours = self.dialect.hours(exp.column("at"), exp.column("reward_at"))
-        matured = exp.select(exp.alias_(hours, "delay")).from_(rewarded.subquery("rewarded"))
+        day = exp.alias_(self.dialect.day(exp.column("at")), "day")
+        matured = exp.select(day, exp.alias_(hours, "delay")).from_(rewarded.subquery("rewarded"))
         matured = matured.where(self.mature(), *self.in_period())
         return (
-            exp.select("delay", exp.alias_(exp.func("COUNT", exp.Star()), "n"))
+            exp.select("day", "delay", exp.alias_(exp.func("COUNT", exp.Star()), "n"))
             .from_(matured.subquery("matured"))
-            .group_by("delay")
+            .group_by("day", "delay")
         )
 
-    def cap(self) -> exp.Select:
+    def cells_by_value(self) -> exp.Select:
+        """As `cells`, but rewards of at least `:floor` keep their value: factors, day, age, value, n, and both sums.
+
+        So a cap of at least the floor can be found, and applied, when all cells of all days are together.
+        """
+        factors = factor_columns(self.spec)
+        y = exp.column("y")
+        high = exp.case().when(y >= _param("floor"), y.copy())
+        columns = [exp.alias_(self.dialect.day(exp.column("at")), "day"), exp.alias_(self._age(), "age")]
+        rows = exp.select(*factors, *columns, exp.alias_(high, "high"), "y")
+        rows = rows.from_(self.credited().subquery("credited")).where(*self.in_period())
+        keys = [*factors, "day", "age", "high"]
+        sums = [
+            exp.alias_(exp.func("COUNT", exp.Star()), "n"),
+            exp.alias_(exp.Sum(this=y.copy()), "y_total"),
+            exp.alias_(exp.Sum(this=exp.Mul(this=y.copy(), expression=y.copy())), "y_squares"),
+        ]
+        return exp.select(*keys, *sums).from_(rows.subquery("dated")).group_by(*keys)
+
+    def cap(self, quantile: float = CAP_QUANTILE) -> exp.Select:
         """Two numbers: the 99.5 % quantile of matured exposures' rewards, and the 95 % one of those above zero."""
         y = exp.column("y")
         positive = exp.case().when(y > exp.convert(0), exp.convert(1)).else_(exp.convert(0))
-        upwards = exp.Order(expressions=[exp.Ordered(this=y.copy())])
+        upwards = exp.Order(expressions=[exp.Ordered(this=y.copy(), nulls_first=True)])
         frame = exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW")
         running = exp.Window(this=exp.Sum(this=positive), order=upwards, spec=frame)
         ranked = exp.select(
@@ -82,7 +112,7 @@ class Attribution:
         quantiles = [
             exp.Min(this=exp.case().when(exp.and_(_at_quantile(rank, n, q), *more), y.copy()))
             for rank, n, q, more in (
-                ("rank", "n", CAP_QUANTILE, []),
+                ("rank", "n", quantile, []),
                 ("positive_rank", "positive", CAP_QUANTILE_OF_POSITIVE, [y > exp.convert(0)]),
             )
         ]
@@ -98,9 +128,15 @@ class Attribution:
 
     def credited_users(self) -> exp.Select:
         """One row per user: uid, `at` of the first exposure, and `y` of its window, as if it had been the only one."""
-        numbered = self._touched(self._stream([], from_the_first=True), []).subquery("numbered")
+        numbered = self._touched(self._stream([]), []).subquery("numbered")
         keep = exp.or_(exp.column("kind") > exp.convert(0), exp.column("touch").eq(exp.convert(1)))
-        return self._credited(exp.select("uid", "at", "kind", "value").from_(numbered).where(keep), [])
+        users = self._credited(exp.select("uid", "at", "kind", "value").from_(numbered).where(keep), [])
+        if not self.period.start_at:
+            return users
+        known = seen_before(self.past, self.spec, self.dialect).subquery("seen_before")
+        new = exp.select("uid", "at", "y").from_(users.subquery("in_period"))
+        new = new.join(known, on=exp.column("known").eq(exp.column("uid")), join_type="left")
+        return new.where(exp.column("known").is_(exp.null()))
 
     def _credited(self, stream: exp.Select, factors: list[str]) -> exp.Select:
         return self._summed(stream, factors) if self.sums else self._next(stream, factors)
@@ -139,16 +175,8 @@ class Attribution:
             stream.subquery("stream")
         )
 
-    def _stream(self, factors: list[str], *, from_the_first: bool = False) -> exp.Select:
-        return event_stream(
-            self.exposures,
-            self.rewards,
-            self.spec,
-            self.period,
-            self.dialect,
-            factors=bool(factors),
-            from_the_first=from_the_first,
-        )
+    def _stream(self, factors: list[str]) -> exp.Select:
+        return event_stream(self.exposures, self.rewards, self.spec, self.period, self.dialect, factors=bool(factors))
 
     def _over(self, function: exp.Expr, factors: bool, *, frame: bool = True) -> exp.Window:
         window = in_order(self.spec, self.dialect, factors=factors)
@@ -161,6 +189,9 @@ class Attribution:
 
     def _young(self, later: str, earlier: str) -> exp.Expr:
         return exp.column(later) < self.dialect.plus(exp.column(earlier), self.spec.window_seconds)
+
+    def _age(self) -> exp.Expr:
+        return exp.case().when(self.mature(), exp.null()).else_(self.dialect.hours(exp.column("at"), _param("now_at")))
 
     def mature(self) -> exp.Expr:
         return self.dialect.plus(exp.column("at"), self.spec.window_seconds) <= _param("now_at")

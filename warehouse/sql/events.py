@@ -33,26 +33,43 @@ def event_stream(
     dialect: Dialect,
     *,
     factors: bool,
-    from_the_first: bool,
 ) -> exp.Select:
     """Both kinds of events up to `:now_at`.
 
     Without `factors` those columns are left out: then it is open which of a user's exposures in the same microsecond
-    is the latest, which changes cells, but no number of users, rewards or delays. `from_the_first` keeps the events
-    before the period, which decide which exposure was a user's first.
+    is the latest, which changes cells, but no number of users, rewards or delays.
     """
     both = exp.union(
-        _exposure_rows(exposures, spec, dialect, factors=factors),
-        _reward_rows(rewards, spec, dialect, factors=factors),
+        exposure_rows(exposures, spec, dialect, factors=factors),
+        reward_rows(rewards, spec, dialect, factors=factors),
         distinct=False,
     )
     stream = exp.select("*").from_(both.subquery("both")).where(exp.column("at") <= exp.Placeholder(this="now_at"))
-    if period.start_at and not from_the_first:  # an earlier exposure takes no credit from a later one
+    if period.start_at:  # an earlier exposure takes no credit from a later one
         stream = stream.where(exp.column("at") >= exp.Placeholder(this="start_at"))
     if period.end_at:  # later exposures do take credit, but no reward after the last window counts
         until = dialect.plus(exp.Placeholder(this="end_at"), spec.window_seconds)
         stream = stream.where(exp.column("at") < until)
     return stream
+
+
+def seen_before(exposures: Exposures, spec: ReadSpec, dialect: Dialect) -> exp.Select:
+    """`known`: the users of exposures at or after `:start_at` who also had one before it, once each.
+
+    Of the past this needs who was there, not in which order: a scan, where the stream needs a sort. Whose the rows are
+    is looked at last, and only where the user was found: to read factors costs more than to look users up.
+    """
+    relation, mapping = exposures.relation, exposures.mapping
+    uid = dialect.ordered(dialect.text(relation.column(mapping.anonymous_id, field="column_mapping.anonymous_id")))
+    at = dialect.instant(relation.column(mapping.timestamp, field="column_mapping.timestamp"))
+    start = exp.Placeholder(this="start_at")
+    later = exp.select(uid).from_(relation.wrapped())  # too many users do no harm here
+    later = later.where(at >= start, at <= exp.Placeholder(this="now_at"))
+    earlier = exp.select(exp.alias_(uid.copy(), "known")).from_(relation.wrapped())
+    earlier = earlier.where(at < start.copy(), exp.In(this=uid.copy(), query=later.subquery()))
+    earlier = earlier.group_by(exp.Literal.number(1))
+    ours = exp.case().when(exp.and_(*_counting(exposures, spec, dialect)), exp.convert(1)).else_(exp.convert(0))
+    return earlier.having(exp.Max(this=ours).eq(exp.convert(1)))
 
 
 def in_order(spec: ReadSpec, dialect: Dialect, *, factors: bool) -> exp.Window:
@@ -66,35 +83,46 @@ def in_order(spec: ReadSpec, dialect: Dialect, *, factors: bool) -> exp.Window:
     return exp.Window(partition_by=[exp.column("uid")], order=order, spec=frame)
 
 
-def _exposure_rows(exposures: Exposures, spec: ReadSpec, dialect: Dialect, *, factors: bool) -> exp.Select:
+def exposure_rows(exposures: Exposures, spec: ReadSpec, dialect: Dialect, *, factors: bool) -> exp.Select:
+    """The exposures as events; without `factors` those columns are left out."""
     relation, mapping = exposures.relation, exposures.mapping
     uid = relation.column(mapping.anonymous_id, field="column_mapping.anonymous_id")
     at = relation.column(mapping.timestamp, field="column_mapping.timestamp")
-    design = [_design_value(exposures, name, dialect) for name in spec.design]
     columns: list[exp.Expr] = [
-        exp.alias_(dialect.text(uid), "uid"),
+        exp.alias_(dialect.ordered(dialect.text(uid)), "uid"),
         exp.alias_(dialect.instant(at), "at"),
         exp.alias_(exp.convert(0), "kind"),
     ]
     if factors:
+        design = [_design_value(exposures, name, dialect) for name in spec.design]
         context = [_context_value(exposures, name, dialect) for name in spec.context]
         pairs = zip(factor_columns(spec), design + context, strict=True)
         columns += [exp.alias_(value.copy(), name) for name, value in pairs]
     columns.append(exp.alias_(exp.cast(exp.null(), "double"), "value"))
     rows = exp.select(*columns).from_(relation.wrapped()).where(_present(uid), _present(at))
-    if relation.has("optimization_id"):
-        return rows.where(_is_of(relation, spec.optimization_id, dialect))
-    return rows if exposures.pinned else rows.where(*(_present(value) for value in design))
+    return rows.where(*_counting(exposures, spec, dialect))
 
 
-def _reward_rows(rewards: Rewards, spec: ReadSpec, dialect: Dialect, *, factors: bool) -> exp.Select:
+def _counting(exposures: Exposures, spec: ReadSpec, dialect: Dialect) -> list[exp.Expr]:
+    """Which exposures are this optimization's: by its id, else by having every design factor."""
+    if exposures.relation.has("optimization_id"):
+        return [_is_of(exposures.relation, spec.optimization_id, dialect)]
+    if exposures.pinned:
+        return []
+    return [_present(_design_value(exposures, name, dialect)) for name in spec.design]
+
+
+def reward_rows(rewards: Rewards, spec: ReadSpec, dialect: Dialect, *, factors: bool) -> exp.Select:
+    """The rewards that count as events; without `factors` those columns are left out."""
     relation, mapping = rewards.relation, rewards.mapping
     uid = relation.column(mapping.anonymous_id, field="column_mapping.anonymous_id")
     at = relation.column(mapping.timestamp, field="column_mapping.timestamp")
     kind, value, counts = _reward_value(rewards, spec, dialect)
     columns: list[exp.Expr] = [
-        exp.alias_(dialect.text(uid), "uid"), exp.alias_(dialect.instant(at), "at"), exp.alias_(kind, "kind"),
-    ]  # fmt: skip
+        exp.alias_(dialect.ordered(dialect.text(uid)), "uid"),
+        exp.alias_(dialect.instant(at), "at"),
+        exp.alias_(kind, "kind"),
+    ]
     if factors:
         columns += [exp.alias_(exp.cast(exp.null(), "text"), name) for name in factor_columns(spec)]
     columns.append(exp.alias_(value, "value"))

@@ -6,6 +6,7 @@ What passes is a tree. What runs is that tree, rendered again, so nothing runs t
 import logging
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
@@ -71,10 +72,21 @@ def _statements(sql: str, dialect: str) -> list[exp.Expr]:
     try:
         tokens = grammar.tokenize(sql)
         _bounded(tokens)
+        if dialect == "duckdb":
+            sql = _with_colons(sql, tokens)
+            tokens = grammar.tokenize(sql)
         parsed = grammar.parser(error_level=sqlglot.ErrorLevel.RAISE).parse(tokens, sql)
     except SqlglotError as error:
         raise _Refused(f"The SQL cannot be parsed: {_first_line(error)}") from error
     return [s for s in parsed if s is not None and not isinstance(s, exp.Semicolon)]
+
+
+def _with_colons(sql: str, tokens: list[Token]) -> str:
+    """`:start_date` for `@start_date`: to DuckDB an @ is the absolute value."""
+    for at, name in pairwise(tokens):
+        if at.token_type == TokenType.PARAMETER and name.text.lower() == START_DATE and name.start == at.end + 1:
+            sql = f"{sql[: at.start]}:{sql[name.start :]}"
+    return sql
 
 
 def _bounded(tokens: list[Token]) -> None:
@@ -100,7 +112,8 @@ def _checked(tree: exp.Expr, dialect: str) -> exp.Query:
         if isinstance(node, exp.Query) and any(node.args.get(k) for k in ("into", "locks", "settings", "format")):
             raise _Refused("INTO, FOR UPDATE, SETTINGS and FORMAT are not allowed.")
     for parameter in list(_parameters(tree)):
-        if parameter.name.lower() != START_DATE or not isinstance(parameter, exp.Parameter):
+        expected = exp.Placeholder if dialect == "duckdb" else exp.Parameter
+        if parameter.name.lower() != START_DATE or not isinstance(parameter, expected):
             raise _Refused(f"Unknown parameter {parameter.sql(dialect)}; only @{START_DATE} is bound.")
         parameter.replace(exp.Placeholder(this=START_DATE))
     return normalize_identifiers(tree, dialect=dialect) if dialect != "sqlite" else tree

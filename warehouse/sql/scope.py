@@ -5,7 +5,8 @@ by organization. The customer's CTEs get names of ours. So no name in a FROM cla
 customer's, and whatever SQL does above, it does to rows that were the organization's to begin with.
 """
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 from uuid import UUID
@@ -14,7 +15,7 @@ from sqlglot import exp
 
 from levered_site.errors import InvalidRequest, Issue
 from warehouse.connectors.tables import SCHEMA, STORED_AS, TABLES
-from warehouse.sql.dialects import Dialect
+from warehouse.sql.dialects import ManagedDialect
 from warehouse.sql.vocabulary import check_vocabulary
 
 _PLAIN_TABLE = {"this", "db", "alias", "joins"}
@@ -22,14 +23,19 @@ _PLAIN_TABLE = {"this", "db", "alias", "joins"}
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose rows. `exposures_of` and `rewards_for` leave those of an optimization, and rewards that name none."""
+    """Whose rows. `exposures_of` and `rewards_for` leave those of an optimization, and rewards that name none.
 
-    organization_id: int
+    `since` leaves rows of that moment and later. Without an organization the two tables stay as customers know them:
+    for SQL that they run themselves.
+    """
+
+    organization_id: int | None
     exposures_of: UUID | None = None
     rewards_for: UUID | None = None
+    since: dt.datetime | None = None
 
 
-def scoped(tree: exp.Query, scope: Scope, dialect: Dialect, *, field: str = "sql") -> exp.Query:
+def scoped(tree: exp.Query, scope: Scope, dialect: ManagedDialect, *, field: str = "sql") -> exp.Query:
     """A parsed SELECT with its tables replaced; InvalidRequest for any other table."""
     check_vocabulary(tree, field=field)
     tree = tree.copy()
@@ -41,7 +47,7 @@ def scoped(tree: exp.Query, scope: Scope, dialect: Dialect, *, field: str = "sql
 
 
 class _Rewriter:
-    def __init__(self, scope: Scope, dialect: Dialect, field: str) -> None:
+    def __init__(self, scope: Scope, dialect: ManagedDialect, field: str) -> None:
         self.scope, self.dialect, self.field = scope, dialect, field
         self.renamed = 0
 
@@ -88,6 +94,8 @@ class _Rewriter:
         table.replace(new)
 
     def _rows(self, name: str) -> exp.Select:
+        if self.scope.organization_id is None:
+            return self._known_rows(name)
         columns = {column.name: exp.column(column.name) for column in TABLES[name].columns}
         projections: list[exp.Expr] = [
             exp.alias_(exp.column("timestamp"), column) if column == "timestamp_utc"
@@ -97,13 +105,23 @@ class _Rewriter:
         ]  # fmt: skip
         own = exp.column("organization_id").eq(exp.convert(self.scope.organization_id))
         rows = exp.select(*projections).from_(exp.to_table(STORED_AS[name])).where(own)
+        if self.scope.since:
+            since = exp.convert(str(self.dialect.to_database(self.scope.since)))
+            rows = rows.where(exp.column("timestamp") >= since)
+        return rows.where(*self._of_one_optimization(name, self.dialect.uuid_literal))
+
+    def _known_rows(self, name: str) -> exp.Select:
+        rows = exp.select("*").from_(exp.to_table(name))
+        return rows.where(*self._of_one_optimization(name, lambda pk: exp.convert(str(pk))))
+
+    def _of_one_optimization(self, name: str, literal: Callable[[UUID], exp.Expr]) -> list[exp.Expr]:
         optimization = exp.column("optimization_id")
         if name == "exposures" and self.scope.exposures_of:
-            rows = rows.where(optimization.eq(self.dialect.uuid_literal(self.scope.exposures_of)))
+            return [optimization.eq(literal(self.scope.exposures_of))]
         if name == "rewards" and self.scope.rewards_for:
-            ours = optimization.eq(self.dialect.uuid_literal(self.scope.rewards_for))
-            rows = rows.where(exp.or_(optimization.copy().is_(exp.null()), ours))
-        return rows
+            ours = optimization.eq(literal(self.scope.rewards_for))
+            return [exp.or_(optimization.copy().is_(exp.null()), ours)]
+        return []
 
     def _unqualify(self, column: exp.Column) -> None:
         """`managed_dw.exposures.variant` is `exposures.variant`, now that `exposures` is an alias."""

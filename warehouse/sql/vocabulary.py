@@ -44,7 +44,7 @@ _FUNCTIONS = _words(
     """
 )
 # Functions that the parser has no class for, as both databases call them.
-_BY_NAME = _words(
+BY_NAME = _words(
     """
     date time datetime
     julianday strftime unixepoch printf format ifnull iif instr total typeof quote json json_valid json_type json_quote
@@ -55,6 +55,7 @@ _BY_NAME = _words(
     json_build_array jsonb_agg json_agg jsonb_object_agg json_object_agg string_agg bool_and bool_or every
     regexp_replace regexp_match regexp_matches div mod sign power log10 log2 ceiling char_length character_length
     octet_length strpos num_nulls num_nonnulls width_bucket regr_slope regr_intercept regr_r2 regr_count count_if
+    levered_instant levered_number
     """
 )
 _TYPES = _words(
@@ -81,7 +82,7 @@ def _objection(node: exp.Expr) -> str | None:
             return "LATERAL takes a SELECT only."
         return None
     if isinstance(node, exp.Anonymous):
-        known = function_name(node) in _BY_NAME and isinstance(node.this, str)
+        known = function_name(node) in BY_NAME and isinstance(node.this, str)
         return None if known else f"The function {function_name(node)} is not available on the managed warehouse."
     if isinstance(node, exp.Func):
         if kind in _FUNCTIONS:

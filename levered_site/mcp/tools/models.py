@@ -12,24 +12,26 @@ from levered_site.organizations.principals import Principal
 from optimizations.api.serializers import BiasInput, ModelOutput
 from optimizations.models import BanditModel, TrainingRun
 from optimizations.services import lifecycle
+from optimizations.services.model_state import model_state
 from optimizations.services.training import has_new_data, train
 from optimizations.states import ModelStatus, Status
 
 ModelId = Annotated[UUID, Field(description="`model_id` of an optimization.")]
 
 
-@tool(title="List models", scope="read")
-def list_models(caller: Principal) -> out.Models:
-    """The model of every optimization: its status, its version and when it was trained."""
-    return out.Models(models=[_model(model) for model in lifecycle.list_models(caller.organization)])
-
-
 @tool(title="Get a model", scope="read")
-def get_model(caller: Principal, model_id: ModelId) -> out.Model:
-    """One model: status, served version, and how its latest training went."""
+def get_model(
+    caller: Principal,
+    model_id: ModelId,
+    include_state: Annotated[
+        bool, Field(description="Also what it has learned: effects of levels and pairs, the best variant per context.")
+    ] = False,
+) -> out.Model:
+    """One model: status, served version, how its latest training went, and what it has learned."""
     model = lifecycle.get_model(caller.organization, model_id)
     run = model.training_runs.first()
-    return _model(model).model_copy(update={"last_run": _run(run) if run else None})
+    state = out.ModelState.model_validate(model_state(model)) if include_state else None
+    return _model(model).model_copy(update={"last_run": _run(run) if run else None, "state": state})
 
 
 @tool(title="Train a model", scope="manage", writes=True, idempotent=False)
@@ -50,7 +52,7 @@ def train_model(
     wanted = checked(BiasInput, {} if bias is None else {"bias": bias}).get("bias")
     if dry_run:
         return _dry(model)
-    run = train(model, trigger=TrainingRun.Trigger.API, bias=wanted)
+    run = train(model, trigger=TrainingRun.Trigger.MCP, bias=wanted)
     return out.Trained(
         model_id=model.pk,
         status=model.status,

@@ -1,7 +1,8 @@
 """What an optimization has achieved."""
 
 import datetime as dt
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -13,6 +14,10 @@ from levered_site.organizations.principals import Principal
 from optimizations.api.results import DateRange
 from optimizations.services import lifecycle
 from optimizations.services import results as service
+from optimizations.services.guardrails import guardrail_rows
+from optimizations.services.health import health
+from optimizations.services.progress import progress
+from optimizations.services.statements import optimization_statements
 
 
 @tool(title="Explain the result", scope="read")
@@ -33,14 +38,44 @@ def get_results(
     end: Annotated[dt.date | None, Field(description="Last UTC day of the observed numbers.")] = None,
     max_variants: Annotated[int, Field(ge=1, le=1000, description="The best of them.")] = 25,
     include_time_series: bool = False,
+    include_sql: Annotated[
+        bool, Field(description="Also the statements that these numbers were read with, to run and compare.")
+    ] = False,
 ) -> out.Results:
-    """Observed and modeled numbers as of the latest training: arms, variants, importance of factors.
+    """Observed and modeled numbers as of the latest training: arms, variants, importance of factors; their SQL.
 
     For a verdict that may be quoted, call levered_explain_result.
     """
     given: dict[str, Any] = {"start": start, "end": end}
     days = checked(DateRange, {key: value for key, value in given.items() if value is not None})
-    found = service.results(lifecycle.get_optimization(caller.organization, optimization_id), **days)
+    optimization = lifecycle.get_optimization(caller.organization, optimization_id)
+    found = service.results(optimization, **days)
     if not include_time_series:
         del found["time_series"]
-    return out.Results.model_validate(found | {"variants": found["variants"][:max_variants]})
+    told = out.Results.model_validate(found | {"variants": found["variants"][:max_variants]})
+    if include_sql:
+        told.sql = out.Statements.model_validate(asdict(optimization_statements(optimization)))
+    return told
+
+
+@tool(title="Check on an optimization", scope="read")
+def check_optimization(
+    caller: Principal,
+    optimization_id: OptimizationId,
+    aspects: Annotated[
+        list[Literal["health", "progress", "guardrails"]], Field(description="Which of them to look at.")
+    ] = ["health", "progress", "guardrails"],  # noqa: B006  (pydantic copies defaults)
+) -> out.Checked:
+    """Whether its data arrives (health), how far it is (progress), and whether a guarded metric was harmed.
+
+    Every check of health says what was found and what to do. Call this when numbers look odd, and before you train.
+    """
+    optimization = lifecycle.get_optimization(caller.organization, optimization_id)
+    told = out.Checked()
+    if "health" in aspects:
+        told.health = out.Health.model_validate(health(optimization))
+    if "progress" in aspects:
+        told.progress = out.Progress.model_validate(progress(optimization))
+    if "guardrails" in aspects:
+        told.guardrails = [out.GuardrailState.model_validate(row) for row in guardrail_rows(optimization)]
+    return told

@@ -1,5 +1,6 @@
 """Creating an optimization in the browser."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +16,18 @@ from levered_site.errors import DomainError
 from optimizations.config import validate_config
 from optimizations.dashboard.access import DashboardView
 from optimizations.dashboard.event_metrics import event_of
-from optimizations.dashboard.forms import ExclusionForm, FactorForm, OptimizationForm
+from optimizations.dashboard.forms import EstimateForm, ExclusionForm, FactorForm, GuardrailForm, OptimizationForm
 from optimizations.dashboard.issues import add_issues
 from optimizations.dashboard.snippets import creation_requests
 from optimizations.services.lifecycle import Created, create_optimization
+from optimizations.services.planning import learning_time
 from warehouse.models import Provider
 from warehouse.services.catalog import event_metric, event_names, metric_for_event
 from warehouse.services.connections import provider_of
 from warehouse.services.metrics import list_metrics
 
 FactorFormSet = formset_factory(FactorForm, extra=0, can_delete=True, max_num=50)
+GuardrailFormSet = formset_factory(GuardrailForm, extra=0, can_delete=True, max_num=20)
 ExclusionFormSet = formset_factory(ExclusionForm, extra=0, can_delete=True, max_num=1000)
 FIELDS = {
     "reward_metric_id": "reward_metric",
@@ -41,15 +44,21 @@ class Submission:
     design: "BaseFormSet[FactorForm]"
     context: "BaseFormSet[FactorForm]"
     exclude: "BaseFormSet[ExclusionForm]"
+    guardrails: "BaseFormSet[GuardrailForm]"
+    estimate: EstimateForm  # of no account for what is created
+
+    @property
+    def formsets(self) -> tuple["BaseFormSet[Any]", ...]:
+        return (self.design, self.context, self.exclude, self.guardrails)
 
     def is_valid(self) -> bool:
-        forms = (self.form, self.design, self.context, self.exclude)
-        valid = [form.is_valid() for form in forms]  # each of them judges, whatever the others say
+        judged: list[Any] = [self.form, *self.formsets]
+        valid = [form.is_valid() for form in judged]  # each of them judges, whatever the others say
         return all(valid)
 
     @property
     def all_forms(self) -> list[forms.Form]:
-        return [self.form, *self.design.forms, *self.context.forms, *self.exclude.forms]
+        return [self.form, *(form for formset in self.formsets for form in formset.forms)]
 
     def exclusions(self) -> list[ExclusionForm]:
         """Those that were not removed and say something."""
@@ -81,12 +90,20 @@ class Submission:
                 "attribution": {"conversion_window_hours": data["conversion_window_hours"]},
             },
             "excluded_combinations": [form.as_combination(dtypes) for form in self.exclusions()],
+            "guardrails": [form.as_guardrail() for form in submitted(self.guardrails)],
         }
 
     def refuse(self, error: DomainError) -> None:
         """Puts what a service refused at its field."""
         factors = {"design": (self.design, submitted(self.design)), "context": (self.context, submitted(self.context))}
-        add_issues(self.form, error, fields=FIELDS, factors=factors, exclusions=self.exclusions())
+        add_issues(
+            self.form,
+            error,
+            fields=FIELDS,
+            factors=factors,
+            exclusions=self.exclusions(),
+            guardrails=submitted(self.guardrails),
+        )
 
 
 class CreateOptimizationView(DashboardView):
@@ -99,7 +116,11 @@ class CreateOptimizationView(DashboardView):
     def post(self, request: Any) -> HttpResponse:
         if group := request.POST.get("add"):
             return self._with_another(group)
+        if move := request.POST.get("move"):
+            return self._moved(move)
         submission = self._submission(request.POST)
+        if request.POST.get("estimate"):
+            return self._estimate(submission)
         if request.POST.get("preview"):
             return self._preview(submission)
         if submission.is_valid():
@@ -158,23 +179,65 @@ class CreateOptimizationView(DashboardView):
         quiet(submission)
         return self._page(submission)
 
+    def _moved(self, move: str) -> HttpResponse:
+        """Without JavaScript: the same forms, unchecked, with a factor one place further up or down.
+
+        `move` is `<prefix of the factor's form>:<-1 or 1>`.
+        """
+        prefix, _, direction = move.partition(":")
+        submission = self._submission(self.request.POST)
+        for formset in (submission.design, submission.context):
+            rows = in_order(formset)
+            at = next((i for i, row in enumerate(rows) if row.prefix == prefix), None)
+            to = -1 if at is None else at + (1 if direction == "1" else -1)
+            if at is not None and 0 <= to < len(rows):
+                data = self.request.POST.copy()
+                rows[at], rows[to] = rows[to], rows[at]
+                for place, row in enumerate(rows):
+                    data[row.add_prefix("place")] = str(place)
+                submission = self._submission(data)
+        quiet(submission)
+        return self._page(submission)
+
+    def _estimate(self, submission: Submission) -> HttpResponse:
+        """How long learning will take. Nothing is created, and no other field is judged."""
+        shown = estimated(submission)
+        if self.request.htmx:
+            return self.page("dashboard/parts/estimate.html", {"estimate": submission.estimate, "estimated": shown})
+        quiet(submission)
+        return self._page(submission, estimated=shown)
+
     def _submission(self, data: Any = None) -> Submission:
         managed = provider_of(self.organization) == Provider.MANAGED
+        metrics = list_metrics(self.organization)
+        complete = with_all_groups(data)
         return Submission(
-            form=OptimizationForm(data, metrics=list_metrics(self.organization), managed=managed),
+            form=OptimizationForm(data, metrics=metrics, managed=managed),
             design=FactorFormSet(data, prefix="design", initial=None if data else [{}]),
             context=FactorFormSet(data, prefix="context"),
-            exclude=ExclusionFormSet(with_exclusions(data), prefix="exclude"),
+            exclude=ExclusionFormSet(complete, prefix="exclude"),
+            guardrails=GuardrailFormSet(complete, prefix="guardrail", form_kwargs={"metrics": metrics}),
+            estimate=EstimateForm(data if data and "visitors_per_day" in data else None),
         )
 
     def _page(
-        self, submission: Submission, *, preview: dict[str, Any] | None = None, status: int = 200
+        self,
+        submission: Submission,
+        *,
+        preview: dict[str, Any] | None = None,
+        estimated: dict[str, Any] | None = None,
+        status: int = 200,
     ) -> HttpResponse:
         shown = {
             "form": submission.form,
             "design": submission.design,
+            "design_rows": in_order(submission.design),
             "context": submission.context,
+            "context_rows": in_order(submission.context),
             "exclude": submission.exclude,
+            "guardrails": submission.guardrails,
+            "estimate": submission.estimate,
+            "estimated": estimated,
             "refused": status >= 400,
             "preview": preview,
             "events": event_names(self.organization),
@@ -182,22 +245,54 @@ class CreateOptimizationView(DashboardView):
         return self.page("dashboard/optimization_form.html", shown, status=status)
 
 
-def with_exclusions(data: Any) -> Any:
-    """A submission that says nothing of exclusions has none."""
-    if data is None or "exclude-TOTAL_FORMS" in data:
-        return data
-    return data.dict() | {"exclude-TOTAL_FORMS": "0", "exclude-INITIAL_FORMS": "0"}
+def with_all_groups(data: Any) -> Any:
+    """A submission that says nothing of exclusions or guardrails has none."""
+    if data is None:
+        return None
+    missing = [prefix for prefix in ("exclude", "guardrail") if f"{prefix}-TOTAL_FORMS" not in data]
+    empty = {f"{prefix}-{total}_FORMS": "0" for prefix in missing for total in ("TOTAL", "INITIAL")}
+    return data.dict() | empty if empty else data
+
+
+def in_order(formset: "BaseFormSet[Any]") -> list[Any]:
+    """The forms as the page shows them: by their place, those without one last."""
+
+    def place(form: Any) -> float:
+        raw = str(form["place"].value()) if "place" in form.fields else ""
+        return int(raw) if raw.isascii() and raw.isdecimal() and len(raw) < 6 else math.inf
+
+    return sorted(formset.forms, key=place)
 
 
 def submitted(formset: "BaseFormSet[Any]") -> list[Any]:
     """The forms that were not removed, in the order of the page."""
-    return [form for form in formset.forms if form not in formset.deleted_forms]
+    return [form for form in in_order(formset) if form not in formset.deleted_forms]
+
+
+def estimated(submission: Submission) -> dict[str, Any] | None:
+    """The estimate for the factors that were typed so far; `sizes` is empty while there is none with two levels."""
+    submission.is_valid()
+    if not submission.estimate.is_valid():
+        return None
+    sizes = [len(set(levels)) for form in submitted(submission.design) if (levels := form.cleaned_data.get("levels"))]
+    sizes = [size for size in sizes if size > 1]
+    if not sizes:
+        return {"sizes": sizes}
+    data = submission.estimate.cleaned_data
+    found = learning_time(
+        sizes,
+        holdout_percentage=submission.form.cleaned_data.get("holdout_percentage") or 0,
+        visitors_per_day=data["visitors_per_day"],
+        baseline_rate=data["baseline_rate"] / 100,
+        lift_percent=data["lift_percent"],
+    )
+    return {"sizes": sizes, "days": found, "lift_percent": data["lift_percent"]}
 
 
 def quiet(submission: Submission) -> None:
     """Keeps what was typed, without judging it yet. Django has no public way."""
     submission.form._errors = ErrorDict()  # type: ignore[attr-defined]
-    formsets: list[Any] = [submission.design, submission.context, submission.exclude]
+    formsets: tuple[Any, ...] = submission.formsets
     for formset in formsets:
         for form in formset.forms:
             form._errors = ErrorDict()

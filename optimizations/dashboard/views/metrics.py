@@ -12,13 +12,13 @@ from optimizations.dashboard.access import DashboardView
 from optimizations.dashboard.forms import MetricForm
 from optimizations.dashboard.issues import add_issues
 from optimizations.dashboard.paging import paged
+from optimizations.dashboard.query_rows import PREVIEW_ROWS, known_tables, table_of
 from warehouse.models import Metric, Provider
 from warehouse.services.catalog import event_metric, event_names, metric_for_event, run_query
 from warehouse.services.connections import provider_of
 from warehouse.services.metrics import create_metric, get_metric, list_metrics, preview_metric
 
 PAGE_SIZE = 25
-PREVIEW_ROWS = 20
 USES = 20
 COLUMNS = [("anonymous_id", "User"), ("timestamp", "Time"), ("value", "Value"), ("name", "Name")]
 FIELDS = {
@@ -82,7 +82,12 @@ class MetricsView(DashboardView):
         paging = paged(self.request, list_metrics(self.organization), size=PAGE_SIZE)
         for metric in paging["page"]:
             metric.type_label = type_label(metric)
-        shown = {"form": form, "events": event_names(self.organization), "preview": preview}
+        shown = {
+            "form": form,
+            "events": event_names(self.organization),
+            "tables": known_tables(self.organization),
+            "preview": preview,
+        }
         return self.page("dashboard/metrics.html", shown | paging, status=status)
 
 
@@ -110,10 +115,6 @@ class MetricView(DashboardView):
             "problem": problem,
         }
         return self.page("dashboard/metric.html", context)
-
-
-def table_of(columns: list[str], rows: list[dict[str, object]]) -> dict[str, Any]:
-    return {"columns": columns, "rows": [[row[column] for column in columns] for row in rows], "limit": PREVIEW_ROWS}
 
 
 def refuse(form: MetricForm, error: DomainError) -> None:

@@ -1,5 +1,6 @@
 """One optimization: what its tabs share, and the first of them, where it stands."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from optimizations.services.results import lift_by_day, results
 LEADING_VARIANTS = 5
 
 
-class OptimizationTab(DashboardView):
+class OptimizationTab(DashboardView, ABC):
     """A tab of one optimization's page: its header, the tabs, and `content`."""
 
     section = "optimizations"
@@ -31,9 +32,9 @@ class OptimizationTab(DashboardView):
         optimization = lifecycle.get_optimization(self.organization, optimization_id)
         return self.show(optimization, self.content(optimization, config_of(optimization)))
 
+    @abstractmethod
     def content(self, optimization: Optimization, config: Config) -> dict[str, Any]:
         """The tab's own part of the template's context."""
-        raise NotImplementedError
 
     def show(self, optimization: Optimization, content: dict[str, Any], *, status: int = 200) -> HttpResponse:
         config = config_of(optimization)
@@ -65,13 +66,10 @@ class OverviewView(OptimizationTab):
         lift_history, lift_rows = charts.measured_lift(lift_by_day(optimization))
         return {
             "verdict": verdict_of(
-                optimization,
-                measured=measured,
-                stats=found["stats"],
-                exposures=exposures,
-                trained=model is not None and model.version > 0,
+                optimization, found, exposures=exposures, trained=model is not None and model.version > 0
             ),
             "measured": measured,
+            "robust": measured["robust"],
             "stats": found["stats"],
             "users_total": sum(users),
             "exposures_total": exposures,

@@ -13,9 +13,11 @@ from optimizations.dashboard.filters import OptimizationFilter
 from optimizations.dashboard.paging import paged
 from optimizations.dashboard.rows import Row, scale_of, with_models
 from optimizations.services.lifecycle import list_optimizations
+from optimizations.services.lift_history import latest_lifts
 from optimizations.states import Status
 
 PAGE_SIZE = 25
+TREND_DAYS = 90
 
 
 class OptimizationsView(DashboardView):
@@ -30,7 +32,9 @@ class OptimizationsView(DashboardView):
         narrowed = OptimizationFilter(request.GET, queryset=everything)
         found = narrowed.qs if narrowed.is_valid() else everything.exclude(status=Status.ARCHIVED)
         paging = paged(request, with_models(found), size=PAGE_SIZE)
-        rows = [Row.of(optimization) for optimization in paging["page"].object_list]
+        shown = list(paging["page"].object_list)
+        lifts = latest_lifts((one.pk for one in shown), days=TREND_DAYS)
+        rows = [Row.of(one, lifts.get(one.pk, [])) for one in shown]
         paging["page"].object_list = rows
         context = {
             "total": total,

@@ -11,11 +11,12 @@ from django.shortcuts import redirect
 from levered_site.errors import DomainError
 from optimizations.config import Config
 from optimizations.dashboard.issues import add_issues
-from optimizations.dashboard.optimization_forms import BiasForm, ConfirmForm, DetailsForm
+from optimizations.dashboard.optimization_forms import BiasForm, ConfirmForm, DetailsForm, HoldoutForm
 from optimizations.dashboard.views.optimization import OptimizationTab
 from optimizations.models import BanditModel, Optimization, TrainingRun
 from optimizations.services import lifecycle, training
 from optimizations.services.observations import config_of
+from optimizations.services.results import holdout_history
 from optimizations.states import MOVES, Status
 
 
@@ -29,6 +30,7 @@ class SettingsView(OptimizationTab):
         model = lifecycle.active_model(optimization)
         forms: dict[str, Any] = {
             "details": DetailsForm(initial={"name": optimization.name, "description": optimization.description}),
+            "holdout": HoldoutForm(initial={"holdout_percentage": optimization.holdout_percentage}),
             "bias": BiasForm(prefix="bias", factors=config.design, initial=model.bias if model else {}),
             "complete": ConfirmForm(name=optimization.name, auto_id="complete_%s"),
             "archive": ConfirmForm(name=optimization.name, auto_id="archive_%s"),
@@ -38,6 +40,8 @@ class SettingsView(OptimizationTab):
             "open": next((name for name in submitted if name in ("complete", "archive")), ""),
             "config": config,
             "model": model,
+            "regimes": holdout_history(optimization),
+            "can_hold_out": optimization.status == Status.LIVE,
             "can_bias": model is not None and optimization.status == Status.LIVE,
             "can_complete": Status.COMPLETED in MOVES[optimization.status],
             "can_archive": Status.ARCHIVED in MOVES[optimization.status],
@@ -59,6 +63,25 @@ class DetailsView(SettingsView):
             return self.refused(optimization, details=form)
         lifecycle.update_optimization(optimization, **form.cleaned_data)
         messages.success(request, "Saved.")
+        return redirect("dashboard:optimization-settings", optimization.pk)
+
+
+class HoldoutView(SettingsView):
+    http_method_names = ["post"]
+
+    def post(self, request: Any, optimization_id: UUID) -> HttpResponse:
+        optimization = lifecycle.get_optimization(self.organization, optimization_id)
+        form = HoldoutForm(request.POST)
+        if not form.is_valid():
+            return self.refused(optimization, holdout=form)
+        before = optimization.holdout_percentage
+        try:
+            lifecycle.update_optimization(optimization, **form.cleaned_data)
+        except DomainError as error:
+            add_issues(form, error, fields={"holdout_percentage": "holdout_percentage"})
+            return self.refused(optimization, holdout=form)
+        if optimization.holdout_percentage != before:
+            messages.success(request, f"The holdout is {optimization.holdout_percentage}% from now on.")
         return redirect("dashboard:optimization-settings", optimization.pk)
 
 

@@ -10,6 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from optimizations.management.demo import stage, world
 from optimizations.management.demo.client import Api, ApiError, wait_until_ready
 from optimizations.management.demo.visitors import Visitors
+from optimizations.models import BanditModel
+from optimizations.services.lift_history import snapshot_lift
 
 DAY = dt.timedelta(days=1)
 
@@ -40,8 +42,10 @@ class Command(BaseCommand):
         if known:
             people = Visitors(api, world.World(time.time_ns()), known["id"])
         else:
-            metric = api.call("POST", "/warehouse/metrics", world.METRIC)
-            made = api.call("POST", "/optimizations", world.OPTIMIZATION | {"reward_metric_id": metric["id"]})
+            reward, guarded = (api.call("POST", "/warehouse/metrics", m)["id"] for m in (world.METRIC, world.GUARDED))
+            guardrails = [world.GUARDRAIL | {"metric_id": guarded}]
+            chosen = {"reward_metric_id": reward, "guardrails": guardrails}
+            made = api.call("POST", "/optimizations", world.OPTIMIZATION | chosen)
             people = Visitors(api, world.World(seed), made["id"])
             self._time_lapse(api, people, made["model_id"], world.World(seed), days, visitors)
         if rate > 0:
@@ -66,8 +70,9 @@ class Command(BaseCommand):
             day = midnight - back * DAY
             share = 1.0 if back else (now - day) / DAY
             people.come(source.visits(day, round(visitors * share), until=now))
-            people.sign_up(until=min(day + DAY, now))
+            people.act(until=min(day + DAY, now))
             trained = api.call("POST", f"/models/{model_id}/train")
+            snapshot_lift(BanditModel.objects.get(pk=model_id), day=day.date())  # the training itself told of today
             expected = trained["in_sample_metrics"]["expected_reward"]["mean"]
             self.stdout.write(
                 f"{day:%d %b}: {trained['observations']:>6} exposures, model v{trained['model_version']}, "
@@ -83,4 +88,4 @@ class Command(BaseCommand):
             time.sleep(random.expovariate(rate))
             now = dt.datetime.now(dt.UTC)
             people.come([source.visit(now)])
-            people.sign_up(until=now)
+            people.act(until=now)

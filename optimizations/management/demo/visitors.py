@@ -16,11 +16,11 @@ THREADS = 4
 class Visitors:
     def __init__(self, api: Api, world: World, optimization_id: str) -> None:
         self._api, self._world, self._id = api, world, optimization_id
-        self._due: list[tuple[dt.datetime, str]] = []  # signups to come, earliest first
+        self._due: list[tuple[dt.datetime, str, str]] = []  # events to come, earliest first
         self._pool = ThreadPoolExecutor(THREADS)
 
     def come(self, visits: Sequence[Visit]) -> None:
-        """Serves the visits and reports their exposures; their signups wait until they are due."""
+        """Serves the visits and reports their exposures; what they do next waits until it is due."""
         variants = list(self._pool.map(self._serve, visits))
         self._send(
             "exposures",
@@ -37,16 +37,15 @@ class Visitors:
             ],
         )
         for visit, variant in zip(visits, variants, strict=True):
-            at = self._world.signs_up(visit, variant)
-            if at is not None:
-                heapq.heappush(self._due, (at, visit.anonymous_id))
+            for at, name in self._world.events(visit, variant):
+                heapq.heappush(self._due, (at, visit.anonymous_id, name))
 
-    def sign_up(self, *, until: dt.datetime) -> None:
-        """Reports the signups that have happened by now."""
+    def act(self, *, until: dt.datetime) -> None:
+        """Reports the events that have happened by now."""
         happened = []
         while self._due and self._due[0][0] <= until:
-            at, anonymous_id = heapq.heappop(self._due)
-            happened.append({"anonymous_id": anonymous_id, "name": "signup", "timestamp": at.isoformat()})
+            at, anonymous_id, name = heapq.heappop(self._due)
+            happened.append({"anonymous_id": anonymous_id, "name": name, "timestamp": at.isoformat()})
         self._send("rewards", happened)
 
     def _serve(self, visit: Visit) -> dict[str, str]:

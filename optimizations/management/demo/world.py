@@ -9,6 +9,7 @@ from typing import Any
 BASE_RATE = 0.11  # signup rate of an average visitor who sees the baseline
 DELAY_MINUTES = 25  # mean time from seeing the page to signing up
 RETURNING_SHARE = 0.1
+PRICING_RATE = 0.35  # of the visitors look at the prices, whatever the page shows: what the guardrail watches
 
 # Effects on the log-odds of a signup; the first level of every factor is the baseline.
 DESIGN: dict[str, dict[str, float]] = {
@@ -46,11 +47,19 @@ OPTIMIZATION: dict[str, Any] = {
         "attribution": {"type": "last_touch", "conversion_window_hours": 24},
     },
 }
-METRIC: dict[str, Any] = {
-    "name": "Signup",
-    "sql": "SELECT anonymous_id, timestamp, optimization_id FROM rewards WHERE name = 'signup'",
-    "column_mapping": {"anonymous_id": "anonymous_id", "timestamp": "timestamp", "reward_type": "bool"},
-}
+
+
+def _metric(name: str, event: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "sql": f"SELECT anonymous_id, timestamp, optimization_id FROM rewards WHERE name = '{event}'",  # noqa: S608
+        "column_mapping": {"anonymous_id": "anonymous_id", "timestamp": "timestamp", "reward_type": "bool"},
+    }
+
+
+METRIC = _metric("Signup", "signup")
+GUARDED = _metric("Pricing viewed", "pricing_viewed")
+GUARDRAIL: dict[str, Any] = {"direction": "increase", "margin_percent": 10, "on_violation": "notify"}
 
 
 @dataclass(frozen=True)
@@ -88,11 +97,14 @@ class World:
         del self._known[:-5000]
         return visit
 
-    def signs_up(self, visit: Visit, variant: dict[str, str]) -> dt.datetime | None:
-        """When this visitor signs up after seeing this variant, or None."""
-        if self._random.random() >= signup_rate(variant, visit.context):
-            return None
-        return visit.at + dt.timedelta(minutes=self._random.expovariate(1 / DELAY_MINUTES))
+    def events(self, visit: Visit, variant: dict[str, str]) -> list[tuple[dt.datetime, str]]:
+        """What this visitor does after seeing this variant, and when."""
+        happens = []
+        if self._random.random() < signup_rate(variant, visit.context):
+            happens.append((DELAY_MINUTES, "signup"))
+        if self._random.random() < PRICING_RATE:
+            happens.append((1, "pricing_viewed"))
+        return [(visit.at + dt.timedelta(minutes=self._random.expovariate(1 / mean)), name) for mean, name in happens]
 
     def _pick(self, shares: dict[str, float]) -> str:
         return self._random.choices(list(shares), list(shares.values()))[0]
