@@ -4,7 +4,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import psycopg
 import pytest
@@ -15,6 +17,7 @@ from rest_framework.test import APIClient
 
 from levered_site.organizations.models import Membership, Organization, Role, Scope, User
 from levered_site.organizations.services import create_api_key, create_organization
+from optimizations.models import Optimization
 from optimizations.services.snapshots import store
 from warehouse.connectors import managed_sqlite
 from warehouse.connectors.managed_postgres import ManagedPostgres
@@ -92,6 +95,13 @@ def _quiet_limits(settings: LazySettings) -> None:
     }
     for cache in caches.all():
         cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _the_same_people_are_held_out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is held out, and who gets which slot, hangs on the optimization's id: each run of a test has the same ids."""
+    ids = (uuid5(NAMESPACE_OID, f"{request.node.nodeid} {number}") for number in count())
+    monkeypatch.setattr(Optimization._meta.get_field("id"), "_get_default", lambda: next(ids))
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from warehouse.services.reading import Reader
 from warehouse.sql.simple import is_plain, is_rowwise
 from warehouse.sql.spec import ReadSpec, midnight
 
-FORMAT = 1  # of what is kept; another number lets go of it all
+FORMAT = 2  # of what is kept; another number lets go of it all
 # Managed rows are as old as their transaction: ids are given out before it ends, by hosts whose clocks differ.
 SETTLING = dt.timedelta(minutes=10)
 MANAGED_LATENESS = dt.timedelta(hours=1)

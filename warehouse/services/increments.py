@@ -15,7 +15,7 @@ full read gives, to the last number.
 import datetime as dt
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -30,6 +30,8 @@ from warehouse.sql.spec import Period, ReadSpec
 FLOOR_QUANTILE = 0.98
 MOST_KEPT = 200_000  # single values; beyond them, and if they are more than twice what was meant, a new floor is chosen
 
+_AnyRows = list[tuple[Any, ...]]
+
 
 @dataclass(frozen=True)
 class Learned:
@@ -40,16 +42,16 @@ class Learned:
 
 
 class _Part(NamedTuple):
-    """Some of a cell's exposures: those with a reward of exactly `high`, or, without it, those below the floor."""
+    """A cell: what lies below the floor as sums, and each `high` value from the floor on with how often it came."""
 
     design: tuple[object, ...]
     context: tuple[object, ...]
     day: dt.date
     age_hours: int | None
-    high: float | None
-    n: int
-    total: float
-    total_squares: float
+    n: int = 0
+    total: float = 0.0
+    total_squares: float = 0.0
+    high: Sequence[tuple[float, int]] = ()
 
 
 class _AnotherFloor(Exception):
@@ -98,72 +100,65 @@ def _read_learned(
     for day, hour, n in read.run(read.attribution.delays()).rows:
         delays[read.dialect.decode_day(day)].append((cast(int, hour), cast(int, n)))
 
-    everything = [_unpacked(day, row) for day, content in kept.days.items() for row in content["parts"]] + parts
-    cells = _capped(everything, floor) if floor is not None else [_as_read(part) for part in everything]
+    everything = [part for day, content in kept.days.items() for part in _unpacked(day, content["parts"])] + parts
+    cap = None if floor is None else _cap([part for part in everything if part.age_hours is None])
+    cells = [_cell(part, cap) for part in everything]
     counts = [0] * math.ceil(spec.window_seconds / 3600)
     for content in [*(c["delays"] for c in kept.days.values()), *delays.values()]:
         for hour, n in content:
             counts[hour] += n
 
-    by_day: dict[dt.date, dict[str, list[Any]]] = {day: {"parts": [], "delays": rows} for day, rows in delays.items()}
+    closed: dict[dt.date, list[_Part]] = {day: [] for day in delays}
     for part in parts:
         if part.age_hours is None:
-            by_day.setdefault(part.day, {"parts": [], "delays": []})["parts"].append(_packed(part))
+            closed.setdefault(part.day, []).append(part)
     if kept.until is not None and _too_many(everything):
         raise _AnotherFloor
+    by_day = {day: {"parts": _packed(rows), "delays": delays[day]} for day, rows in closed.items()}
     keep(kept, spec, by_day, now=now, floor=floor)
     return Learned(cells, counts)
 
 
 def _parts(read: AttributedRead, spec: ReadSpec, floor: float | None) -> list[_Part]:
-    split, context_end = len(spec.design), len(spec.design) + len(spec.context)
+    split, end = len(spec.design), len(spec.design) + len(spec.context)
+
+    def cell_of(row: tuple[Any, ...]) -> tuple[Any, ...]:
+        return row[:split], row[split:end], read.dialect.decode_day(row[end]), row[end + 1]
+
     if floor is None:
-        rows = read.run(read.attribution.cells(capped=False), cap=None).rows
-        tails: Iterable[Sequence[object]] = [[None, *row[context_end + 2 : context_end + 5]] for row in rows]
-    else:
-        rows = read.run(read.attribution.cells_by_value(), floor=floor).rows
-        tails = [row[context_end + 2 :] for row in rows]
-    return [
-        _Part(
-            row[:split],
-            row[split:context_end],
-            read.dialect.decode_day(row[context_end]),
-            cast(int | None, row[context_end + 1]),
-            None if high is None else finite([high])[0],
-            int(cast(int, n)),
-            *finite(sums),
-        )
-        for row, (high, n, *sums) in zip(rows, tails, strict=True)
-    ]
+        rows = cast(_AnyRows, read.run(read.attribution.cells(capped=False), cap=None).rows)
+        return [_Part(*[*cell_of(row), int(row[end + 2]), *finite(row[end + 3 : end + 5])]) for row in rows]
+    low: dict[tuple[Any, ...], list[Any]] = {}
+    high: dict[tuple[Any, ...], list[tuple[float, int]]] = defaultdict(list)
+    for row in cast(_AnyRows, read.run(read.attribution.cells_by_value(), floor=floor).rows):
+        value, n, *sums = row[end + 2 :]
+        if value is None:
+            low[cell_of(row)] = [int(n), *finite(sums)]
+        else:
+            high[cell_of(row)].append((finite([value])[0], int(n)))
+    return [_Part(*[*cell, *low.get(cell, [0, 0.0, 0.0]), high.get(cell, [])]) for cell in low | high]
 
 
-def _as_read(part: _Part) -> Cell:
-    sums = (part.total, part.total_squares)
-    return Cell(part.design, part.context, part.day, part.age_hours, part.n, *sums, *sums)
+def _cell(part: _Part, cap: float | None) -> Cell:
+    n, total, squares = part[4:7]
+    capped, capped_squares = total, squares
+    for value, count in part.high:
+        n += count
+        total += value * count
+        squares += value * value * count
+        cut = value if cap is None else min(value, cap)
+        capped += cut * count
+        capped_squares += cut * cut * count
+    return Cell(*part[:4], n, total, squares, capped, capped_squares)
 
 
-def _capped(parts: list[_Part], floor: float) -> list[Cell]:
-    cap = _cap([p for p in parts if p.age_hours is None], floor)
-    cells: dict[tuple[Any, ...], list[float]] = {}
-    for part in parts:
-        cut = part.high is not None and cap is not None and part.high > cap
-        low = (part.n * cap, part.n * cap * cap) if cut and cap is not None else (part.total, part.total_squares)
-        sums = cells.setdefault(part[:4], [0, 0.0, 0.0, 0.0, 0.0])
-        for i, value in enumerate((part.n, part.total, part.total_squares, *low)):
-            sums[i] += value
-    return [
-        Cell(design, context, day, age, int(n), total, squares, capped, capped_squares)
-        for (design, context, day, age), (n, total, squares, capped, capped_squares) in cells.items()
-    ]
-
-
-def _cap(matured: list[_Part], floor: float) -> float | None:
+def _cap(matured: list[_Part]) -> float | None:
     """As `AttributedRead.cap` finds it in the warehouse, among the values from the floor on."""
     counts: dict[float, int] = defaultdict(int)
     for part in matured:
-        if part.high is not None:
-            counts[part.high] += part.n
-    n = sum(part.n for part in matured)
+        for value, count in part.high:
+            counts[value] += count
+    n = sum(part.n for part in matured) + sum(counts.values())
     of_all = _from_above(counts, n, CAP_QUANTILE)
     if n and of_all is None:
         raise _AnotherFloor
@@ -184,14 +179,22 @@ def _from_above(counts: dict[float, int], n: int, quantile: float) -> float | No
 
 def _too_many(parts: list[_Part]) -> bool:
     """Whether too little is below the floor."""
-    single = sum(part.high is not None for part in parts)
-    return single > max(MOST_KEPT, 2 * (1 - FLOOR_QUANTILE) * sum(part.n for part in parts))
+    single = sum(len(part.high) for part in parts)
+    n = sum(part.n + sum(count for _, count in part.high) for part in parts)
+    return single > max(MOST_KEPT, 2 * (1 - FLOOR_QUANTILE) * n)
 
 
-def _packed(part: _Part) -> list[Any]:
-    return [part.design, part.context, part.high, part.n, part.total, part.total_squares]
+def _packed(parts: Iterable[_Part]) -> dict[str, list[Any]]:
+    """A day's parts, as short as JSON allows: factors once, and by their number in the rows."""
+    designs: dict[tuple[object, ...], int] = {}
+    contexts: dict[tuple[object, ...], int] = {}
+    rows = [
+        [designs.setdefault(p.design, len(designs)), contexts.setdefault(p.context, len(contexts)), *p[4:]]
+        for p in parts
+    ]
+    return {"designs": list(designs), "contexts": list(contexts), "rows": rows}
 
 
-def _unpacked(day: dt.date, row: list[Any]) -> _Part:
-    design, context, high, *rest = row
-    return _Part(tuple(design), tuple(context), day, None, high, *rest)
+def _unpacked(day: dt.date, packed: dict[str, list[Any]]) -> Iterator[_Part]:
+    designs, contexts = ([tuple(factors) for factors in packed[name]] for name in ("designs", "contexts"))
+    return (_Part(designs[row[0]], contexts[row[1]], day, None, *row[2:]) for row in packed["rows"])

@@ -4,7 +4,7 @@ import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from django.db.models import Q
 from sqlglot import exp
@@ -20,8 +20,7 @@ from warehouse.sql.spec import Period, ReadSpec
 __all__ = ["ArmDay", "Cell", "ReadSpec", "newest_event", "read_arms", "read_cells", "read_delays", "statements"]
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """Exposures that share variant, context, day and age; factors raw, as the warehouse returned them.
 
     `age_hours` is None when the window had closed. The capped sums are for training on numeric rewards.

@@ -133,10 +133,16 @@ class Attribution:
         users = self._credited(exp.select("uid", "at", "kind", "value").from_(numbered).where(keep), [])
         if not self.period.start_at:
             return users
+        # grouped, not joined: planners think that nearly nobody is left of the stream, and would loop over the past
         known = seen_before(self.past, self.spec, self.dialect).subquery("seen_before")
-        new = exp.select("uid", "at", "y").from_(users.subquery("in_period"))
-        new = new.join(known, on=exp.column("known").eq(exp.column("uid")), join_type="left")
-        return new.where(exp.column("known").is_(exp.null()))
+        both = exp.union(
+            exp.select("uid", "at", "y", exp.alias_(exp.convert(0), "known")).from_(users.subquery("in_period")),
+            exp.select("uid", _param("start_at"), exp.cast(exp.convert(0), "double"), exp.convert(1)).from_(known),
+            distinct=False,
+        )
+        new = exp.select("uid", *(exp.alias_(exp.Max(this=exp.column(c)), c) for c in ("at", "y")))
+        new = new.from_(both.subquery("with_the_past")).group_by("uid")
+        return new.having(exp.Max(this=exp.column("known")).eq(exp.convert(0)))
 
     def _credited(self, stream: exp.Select, factors: list[str]) -> exp.Select:
         return self._summed(stream, factors) if self.sums else self._next(stream, factors)

@@ -54,7 +54,7 @@ def event_stream(
 
 
 def seen_before(exposures: Exposures, spec: ReadSpec, dialect: Dialect) -> exp.Select:
-    """`known`: the users of exposures at or after `:start_at` who also had one before it, once each.
+    """`uid`: the users of exposures at or after `:start_at` who also had one before it, once each.
 
     Of the past this needs who was there, not in which order: a scan, where the stream needs a sort. Whose the rows are
     is looked at last, and only where the user was found: to read factors costs more than to look users up.
@@ -65,7 +65,7 @@ def seen_before(exposures: Exposures, spec: ReadSpec, dialect: Dialect) -> exp.S
     start = exp.Placeholder(this="start_at")
     later = exp.select(uid).from_(relation.wrapped())  # too many users do no harm here
     later = later.where(at >= start, at <= exp.Placeholder(this="now_at"))
-    earlier = exp.select(exp.alias_(uid.copy(), "known")).from_(relation.wrapped())
+    earlier = exp.select(exp.alias_(uid.copy(), "uid")).from_(relation.wrapped())
     earlier = earlier.where(at < start.copy(), exp.In(this=uid.copy(), query=later.subquery()))
     earlier = earlier.group_by(exp.Literal.number(1))
     ours = exp.case().when(exp.and_(*_counting(exposures, spec, dialect)), exp.convert(1)).else_(exp.convert(0))
