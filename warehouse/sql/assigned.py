@@ -4,7 +4,7 @@ from sqlglot import exp
 
 from warehouse.sql.arms import arm, in_force
 from warehouse.sql.dialects import Dialect
-from warehouse.sql.events import exposure_rows, factor_columns, in_order, seen_before
+from warehouse.sql.events import exposure_rows, factor_columns, in_order, newcomers
 from warehouse.sql.spec import Exposures, ReadSpec
 
 
@@ -23,14 +23,14 @@ def assigned(exposures: Exposures, spec: ReadSpec, dialect: Dialect, *, policies
     recent = recent.where(exp.column("at") >= exp.Placeholder(this="start_at"))
     recent = recent.where(exp.column("at") <= exp.Placeholder(this="now_at"))
     numbered = exp.select("uid", "at", *factors, exp.alias_(window, "touch")).from_(recent.subquery("recent"))
-    known = seen_before(exposures, spec, dialect).subquery("seen_before")
+    first = exp.select("*").from_(numbered.subquery("numbered")).where(exp.column("touch").eq(exp.convert(1)))
+    new = newcomers(first, ["at", *factors], exposures, spec, dialect)
     policy = in_force([exp.convert(i) for i in range(policies)], "policy")
-    first = (
-        exp.select(*factors, exp.alias_(policy, "policy"), exp.alias_(arm(spec, dialect), "holdout"))
-        .from_(numbered.subquery("numbered"))
-        .join(known, on=exp.column("known").eq(exp.column("uid")), join_type="left")
-        .where(exp.column("touch").eq(exp.convert(1)), exp.column("known").is_(exp.null()))
-    )
+    told = exp.select(*factors, exp.alias_(policy, "policy"), exp.alias_(arm(spec, dialect), "holdout"))
     keys = [*factors, "policy", "holdout"]
     count = exp.alias_(exp.func("COUNT", exp.Star()), "users")
-    return exp.select(*keys, count).from_(first.subquery("first_exposures")).group_by(*keys)
+    return (
+        exp.select(*keys, count)
+        .from_(told.from_(new.subquery("newcomers")).subquery("first_exposures"))
+        .group_by(*keys)
+    )

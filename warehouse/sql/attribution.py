@@ -9,7 +9,7 @@ reward belongs to, and the running latest exposure tells how old that touch is.
 from sqlglot import exp
 
 from warehouse.sql.dialects import Dialect
-from warehouse.sql.events import event_stream, factor_columns, in_order, seen_before
+from warehouse.sql.events import event_stream, factor_columns, in_order, newcomers
 from warehouse.sql.spec import Exposures, Period, ReadSpec, Rewards
 
 CAP_QUANTILE = 0.995
@@ -133,16 +133,7 @@ class Attribution:
         users = self._credited(exp.select("uid", "at", "kind", "value").from_(numbered).where(keep), [])
         if not self.period.start_at:
             return users
-        # grouped, not joined: planners think that nearly nobody is left of the stream, and would loop over the past
-        known = seen_before(self.past, self.spec, self.dialect).subquery("seen_before")
-        both = exp.union(
-            exp.select("uid", "at", "y", exp.alias_(exp.convert(0), "known")).from_(users.subquery("in_period")),
-            exp.select("uid", _param("start_at"), exp.cast(exp.convert(0), "double"), exp.convert(1)).from_(known),
-            distinct=False,
-        )
-        new = exp.select("uid", *(exp.alias_(exp.Max(this=exp.column(c)), c) for c in ("at", "y")))
-        new = new.from_(both.subquery("with_the_past")).group_by("uid")
-        return new.having(exp.Max(this=exp.column("known")).eq(exp.convert(0)))
+        return newcomers(users, ["at", "y"], self.past, self.spec, self.dialect)
 
     def _credited(self, stream: exp.Select, factors: list[str]) -> exp.Select:
         return self._summed(stream, factors) if self.sums else self._next(stream, factors)

@@ -53,7 +53,23 @@ def event_stream(
     return stream
 
 
-def seen_before(exposures: Exposures, spec: ReadSpec, dialect: Dialect) -> exp.Select:
+def newcomers(
+    users: exp.Select, columns: Sequence[str], past: Exposures, spec: ReadSpec, dialect: Dialect
+) -> exp.Select:
+    """Of `users`, one row per uid with these columns, those who had no exposure before `:start_at`.
+
+    Grouped, not joined: planners take what is left of a stream for a handful of rows, and would loop over the past.
+    """
+    nothing = [exp.null() for _ in columns]
+    known = exp.select("uid", *nothing, exp.convert(1)).from_(_seen_before(past, spec, dialect).subquery("seen_before"))
+    found = exp.select("uid", *columns, exp.alias_(exp.convert(0), "known")).from_(users.subquery("found"))
+    values = [exp.alias_(exp.Max(this=exp.column(name)), name) for name in columns]
+    both = exp.union(found, known, distinct=False).subquery("with_the_past")
+    is_new = exp.Max(this=exp.column("known")).eq(exp.convert(0))
+    return exp.select("uid", *values).from_(both).group_by("uid").having(is_new)
+
+
+def _seen_before(exposures: Exposures, spec: ReadSpec, dialect: Dialect) -> exp.Select:
     """`uid`: the users of exposures at or after `:start_at` who also had one before it, once each.
 
     Of the past this needs who was there, not in which order: a scan, where the stream needs a sort. Whose the rows are
