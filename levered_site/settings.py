@@ -158,12 +158,14 @@ SILENCED_SYSTEM_CHECKS += ["oauth2_provider.W008"]
 
 # --- task queue -----------------------------------------------------------------------------------------------------
 # A task is locked from its prefetch on: retry > timeout x (1 + (queue_limit + 1) / workers), or it runs twice.
+# A first training reads all there is: ten million exposures take minutes. One statement gets four fifths of this.
+TASK_SECONDS = env.integer("LEVERED_TASK_SECONDS", 600, at_least=60)
 Q_CLUSTER = {
     "name": "levered",
     "orm": "default",
     "workers": env.integer("LEVERED_WORKERS", 1, at_least=1),
-    "timeout": 300,
-    "retry": 1500,
+    "timeout": TASK_SECONDS,
+    "retry": 5 * TASK_SECONDS,
     "max_attempts": 1,
     "ack_failures": True,
     "queue_limit": 1,

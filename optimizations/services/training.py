@@ -37,7 +37,6 @@ from warehouse.services.sources import source_in_use
 
 log = structlog.get_logger("levered.training")
 
-CLAIM_EXPIRES = dt.timedelta(minutes=10)  # longer than a task may run: a claim this old belongs to a dead process
 RIPENING = dt.timedelta(hours=1)
 KEPT_VERSIONS = 20  # older posteriors give up their blob; their slot shares, the decision log, stay for ever
 LOGGED_CELLS = 256  # context cells in the decision log, those with the most traffic
@@ -189,7 +188,8 @@ def has_new_data(model: BanditModel) -> bool:
 
 def _claim(model: BanditModel) -> dt.datetime:
     now = timezone.now()
-    free = Q(training_claimed_at=None) | Q(training_claimed_at__lt=now - CLAIM_EXPIRES)
+    longest = dt.timedelta(seconds=settings.TASK_SECONDS + 60)  # a claim older than this belongs to a dead process
+    free = Q(training_claimed_at=None) | Q(training_claimed_at__lt=now - longest)
     if not BanditModel.objects.filter(free, pk=model.pk).update(training_claimed_at=now):
         raise Conflict("The model is being trained right now.", code="training_in_progress")
     model.refresh_from_db()

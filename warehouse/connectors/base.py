@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 SHORT_SECONDS = 20.0  # for what a person waits for
-LONG_SECONDS = 240.0  # for a training, below the task's own limit
 
 
 @dataclass(frozen=True)

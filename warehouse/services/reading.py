@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+from django.conf import settings
 from sqlglot import exp
 
 from levered_site.organizations.models import Organization
-from warehouse.connectors.base import LONG_SECONDS, Connector, Rows
+from warehouse.connectors.base import Connector, Rows
 from warehouse.connectors.registry import connector_of
 from warehouse.sql.dialects import Dialect, ManagedDialect, dialect_of
 from warehouse.sql.parse import START_DATE, parse_select
@@ -18,6 +19,7 @@ from warehouse.sql.reach import check_reach
 from warehouse.sql.scope import Scope, scoped
 from warehouse.sql.spec import Relation
 
+OF_A_TASK = 0.8  # what one statement may take of the time that its task has
 BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)  # @start_date where nothing earlier is excluded
 
 
@@ -56,7 +58,7 @@ class Reader:
     def run(self, tree: exp.Query, params: Mapping[str, object], *, limit: int | None = None) -> Rows:
         query = self.dialect.render(tree, params)
         if limit is None:
-            return self.connector.run(query, timeout=LONG_SECONDS)
+            return self.connector.run(query, timeout=OF_A_TASK * settings.TASK_SECONDS)
         return self.connector.run(query, limit=limit)
 
 
