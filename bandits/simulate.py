@@ -109,7 +109,7 @@ class Batch:
         regret, uniform_regret: of the policy, and of serving all variants alike.
         best_share: share of the served users who got the best variant of their context.
         served, held_out: (users, sum of rewards) of the arms.
-        top_share: largest share of one variant.
+        shares: of the served users, by variant.
     """
 
     exposures: int
@@ -118,7 +118,7 @@ class Batch:
     best_share: float
     served: tuple[int, float]
     held_out: tuple[int, float]
-    top_share: float
+    shares: tuple[float, ...]
 
 
 def batches(environment: Environment, batch: int = BATCH) -> int:
@@ -164,7 +164,7 @@ def simulate(
             best_share=float(np.mean(shown == mean.argmax(axis=1)[where])),
             served=(len(shown), float(reward[~held].sum())),
             held_out=(int(held.sum()), float(reward[held].sum())),
-            top_share=float(np.bincount(shown).max() / len(shown)),
+            shares=tuple((np.bincount(shown, minlength=mean.shape[1]) / len(shown)).tolist()),
         )
         pending.append((number, variant, context, reward))
         while len(pending) > delay:
@@ -206,7 +206,7 @@ class _CumulativeCells:
 class Run:
     """A finished run. `ratio`: cumulative regret divided by that of uniform serving; 0 is an oracle's, 1 uniform's.
 
-    `late` is the same over the last five batches; `best_share` and `top_share` are of the last batch. Ratios are NaN in
+    `late` is the same over the last five batches; `best_share` and `shares` are of the last batch. Ratios are NaN in
     a world without differences.
     """
 
@@ -215,9 +215,14 @@ class Run:
     ratio: float
     late: float
     best_share: float
-    top_share: float
+    shares: tuple[float, ...]
     reward: float
     baseline_reward: float
+
+    @property
+    def top_share(self) -> float:
+        """The largest share of one variant."""
+        return max(self.shares)
 
 
 def summarize(environment: str, seed: int, steps: Sequence[Batch]) -> Run:
@@ -239,7 +244,7 @@ def summarize(environment: str, seed: int, steps: Sequence[Batch]) -> Run:
         ratio(steps),
         ratio(steps[-5:]),
         last.best_share,
-        last.top_share,
+        last.shares,
         rate(step.served for step in steps),
         rate(step.held_out for step in steps),
     )
