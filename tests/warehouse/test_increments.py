@@ -12,6 +12,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from levered_site.errors import InvalidRequest
 from levered_site.organizations.models import Organization
 from tests.conftest import Tenant
 from tests.warehouse.test_attribution import MICRO, WINDOW, spec_of
@@ -137,6 +138,16 @@ def busy_days(world: World, days: int = 4, users: int = 5) -> None:
             world.see(f"u{day}-{i}", at)
             world.see("again", at)
             world.win(f"u{day}-{i}", at + HOUR, 2.0**i)
+
+
+def test_sums_that_no_number_holds_are_refused(acme: Tenant) -> None:
+    """Each value is finite, its square is not."""
+    world = World(acme.organization, reward_type="numeric")
+    world.see("ann", T0)
+    world.win("ann", T0 + HOUR, 1e200)
+    with pytest.raises(InvalidRequest, match="not a finite number"):
+        world.check(T0 + 4 * DAY)
+    assert not ClosedDay.objects.exists()
 
 
 class TestWhatIsRead:

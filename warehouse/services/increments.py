@@ -135,11 +135,12 @@ def _parts(read: AttributedRead, spec: ReadSpec, floor: float | None) -> list[_P
         if value is None:
             low[cell_of(row)] = [int(n), *finite(sums)]
         else:
-            high[cell_of(row)].append((finite([value])[0], int(n)))
+            high[cell_of(row)].append((finite([value, *sums])[0], int(n)))
     return [_Part(*[*cell, *low.get(cell, [0, 0.0, 0.0]), high.get(cell, [])]) for cell in low | high]
 
 
 def _cell(part: _Part, cap: float | None) -> Cell:
+    """The part's sums, and beside them those with every reward cut to the cap."""
     n, total, squares = part[4:7]
     capped, capped_squares = total, squares
     for value, count in part.high:
