@@ -29,11 +29,10 @@ _skipped: list[bool] = []
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _static_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Served from where they lie: a clean clone has collected none, and those of an earlier `make run` may be old."""
-    nowhere = tmp_path_factory.mktemp("static")
-    with override_settings(WHITENOISE_USE_FINDERS=True, WHITENOISE_AUTOREFRESH=True, STATIC_ROOT=nowhere):
-        yield  # before the live server builds its handler
+def _static_files() -> Iterator[None]:
+    """Served from where they lie. Before the live server builds its handler."""
+    with override_settings(WHITENOISE_USE_FINDERS=True, WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
 @pytest.fixture
