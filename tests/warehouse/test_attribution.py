@@ -79,7 +79,7 @@ won = st.builds(Won, users, moments, st.sampled_from([0.25, 1.0, 3.0]))
 @pytest.mark.django_db
 class TestAgainstTheReference:
     @given(exposures=st.lists(seen, max_size=25), rewards=st.lists(won, max_size=25))
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @pytest.mark.parametrize("reward_type", ["bool", "numeric"])
     def test_cells_arms_and_delays(
         self, acme: Tenant, globex: Tenant, reward_type: str, exposures: list[Seen], rewards: list[Won]

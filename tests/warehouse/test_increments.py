@@ -106,7 +106,7 @@ event = st.tuples(
 
 class TestAgainstAFullRead:
     @given(events=st.lists(event, max_size=40))
-    @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @pytest.mark.parametrize("reward_type", ["bool", "numeric"])
     def test_the_sum_of_increments_is_a_full_read(
         self, acme: Tenant, globex: Tenant, reward_type: str, events: list[Any]
