@@ -27,8 +27,10 @@ from warehouse.connectors.managed_sqlite import ManagedSqlite
 def pytest_configure() -> None:
     # a hash that is slow to guess is slow to make, hundreds of times
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
-    # what `make run` collected may be old, and every test client would look through it
+    # what `make run` collected may be old, and every test client would look through it: files are served from where
+    # they lie, whichever test starts the live server
     settings.STATIC_ROOT = settings.DATA_DIR / "not-collected"
+    settings.WHITENOISE_USE_FINDERS = settings.WHITENOISE_AUTOREFRESH = True
 
 
 @dataclass

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 
 from optimizations.config import Factor
-from optimizations.dashboard.forms import area, select, text
 from optimizations.dashboard.variants import level_text
+from optimizations.dashboard.widgets import area, name_typed_anew, number, select, text
 
 
 class DetailsForm(forms.Form):
@@ -22,9 +21,7 @@ class BiasForm(forms.Form):
     def __init__(self, *args: Any, factors: Sequence[Factor], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for factor in factors:
-            widget = forms.NumberInput(
-                attrs={"class": "input input-short", "step": "any", "min": "0", "placeholder": "0"}
-            )
+            widget = number(**{"class": "input input-short", "min": "0", "placeholder": "0"})
             self.fields[factor.name] = forms.FloatField(
                 label=factor.name, required=False, min_value=0, max_value=10, widget=widget
             )
@@ -38,7 +35,7 @@ class HoldoutForm(forms.Form):
         label="Holdout, in percent of the visitors",
         min_value=0,
         max_value=50,
-        widget=forms.NumberInput(attrs={"class": "input input-short", "min": "0", "max": "50"}),
+        widget=number(**{"class": "input input-short"}),
     )
 
 
@@ -51,13 +48,10 @@ class ConfirmForm(forms.Form):
 
     def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.expected = " ".join(name.split())
+        self.expected = name
 
     def clean_confirmation(self) -> str:
-        typed = " ".join(str(self.cleaned_data["confirmation"]).split())
-        if typed != self.expected:
-            raise ValidationError("This is not the optimization's name. Nothing was changed.")
-        return typed
+        return name_typed_anew(self.cleaned_data["confirmation"], self.expected, of="optimization")
 
 
 class PlaygroundForm(forms.Form):

@@ -3,9 +3,8 @@
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 
-from optimizations.dashboard.forms import area, sql_area, text
+from optimizations.dashboard.widgets import area, assignments, sql_area, text
 from warehouse.models import AssignmentSource
 
 COLUMNS = ("anonymous_id", "timestamp", "variant", "context")
@@ -46,15 +45,7 @@ class SourceForm(forms.Form):
         return cls(initial={"name": source.name, "sql": source.sql, "factors": factors} | columns)
 
     def clean_factors(self) -> dict[str, str]:
-        factors = {}
-        for line in self.cleaned_data["factors"].splitlines():
-            if not line.strip():
-                continue
-            factor, _, column = (part.strip() for part in line.partition("="))
-            if not (factor and column):
-                raise ValidationError(f"“{line.strip()}” is not of the form factor = column.")
-            factors[factor] = column
-        return factors
+        return dict(assignments(self.cleaned_data["factors"], "factor = column"))
 
     def column_mapping(self) -> dict[str, Any]:
         """As the API takes it: without what was left empty."""

@@ -3,9 +3,8 @@
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 
-from optimizations.dashboard.forms import area, select, text
+from optimizations.dashboard.widgets import area, name_typed_anew, select, text
 from warehouse.connectors.credentials import FIELDS, Field
 from warehouse.sealed import Sealed
 
@@ -22,7 +21,7 @@ class WarehouseForm(forms.Form):
 
     def __init__(self, *args: Any, provider: str, confirm: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.expected = " ".join(confirm.split())
+        self.expected = confirm
         self.credentials = FIELDS.get(provider, ())
         for field in self.credentials:
             self.fields[field.name] = _form_field(field)
@@ -33,10 +32,7 @@ class WarehouseForm(forms.Form):
         self.order_fields([f.name for f in self.credentials] + ["name", "confirmation"])
 
     def clean_confirmation(self) -> str:
-        typed = " ".join(str(self.cleaned_data["confirmation"]).split())
-        if typed != self.expected:
-            raise ValidationError("This is not the organization's name. Nothing was changed.")
-        return typed
+        return name_typed_anew(self.cleaned_data["confirmation"], self.expected, of="organization")
 
     def sealed(self) -> Sealed:
         """What was typed into the provider's fields; the services say what is wrong with it."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.test.utils import override_settings
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from levered_site.organizations.models import User
@@ -26,13 +25,6 @@ SWITCHES = [
 VIEWPORTS: dict[str, Any] = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 _skipped: list[bool] = []
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _static_files() -> Iterator[None]:
-    """Served from where they lie. Before the live server builds its handler."""
-    with override_settings(WHITENOISE_USE_FINDERS=True, WHITENOISE_AUTOREFRESH=True):
-        yield
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ is not followed.
 """
 
 import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 from levered_site.errors import InvalidRequest, Unavailable
 from warehouse.connectors.base import SHORT_SECONDS, Column, Query, Rows, Table
 from warehouse.connectors.config import GIGABYTE, BigQueryConfig
+from warehouse.connectors.customers import CustomersWarehouse
 from warehouse.connectors.extras import needed
-from warehouse.connectors.running import Running
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client, QueryJob, QueryJobConfig
@@ -34,11 +33,11 @@ _TYPES: dict[type, str] = {bool: "BOOL", int: "INT64", float: "FLOAT64", str: "S
 _TAKEN = ("type", "project_id", "private_key_id", "private_key", "client_email", "client_id")
 
 
-class BigQuery:
+class BigQuery(CustomersWarehouse):
     dialect = "bigquery"
-    managed = False
 
     def __init__(self, config: BigQueryConfig) -> None:
+        super().__init__()
         with needed("google-cloud-bigquery"):
             from google.cloud import bigquery  # noqa: F401
             from google.oauth2 import service_account
@@ -51,7 +50,6 @@ class BigQuery:
         if not isinstance(info.get("project_id"), str):
             raise InvalidRequest("The service account's JSON names no project_id.")
         self.config, self.project = config, str(info["project_id"])
-        self._running = Running()
 
     def run(self, query: Query, *, limit: int | None = None, timeout: float = SHORT_SECONDS) -> Rows:
         """A limit of 0 is answered by the dry run alone, which costs nothing."""
@@ -97,14 +95,6 @@ class BigQuery:
             except (NotFound, ValueError):  # a ValueError: the name has no dataset, or more parts than there are
                 return None
             return tuple(Column(field.name, field.field_type) for field in found.schema)
-
-    def test(self) -> float:
-        started = time.monotonic()
-        self.run(Query("SELECT 1 AS one"))
-        return time.monotonic() - started
-
-    def cancel(self) -> None:
-        self._running.cancel()
 
     @cached_property
     def _client(self) -> "Client":

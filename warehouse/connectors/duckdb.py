@@ -4,7 +4,6 @@ Every query has an engine of its own (about ten milliseconds), so limits and int
 another process holds open for writing cannot be read: DuckDB's own rule.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,11 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from levered_site.errors import InvalidRequest, Unavailable
-from warehouse.connectors.base import SHORT_SECONDS, Column, Query, Rows, Table
-from warehouse.connectors.catalogue import MAX_COLUMNS, columns_of, tables_of
+from warehouse.connectors.base import SHORT_SECONDS, Query, Rows
 from warehouse.connectors.config import DuckDBConfig
+from warehouse.connectors.customers import MAX_COLUMNS, CustomersWarehouse
 from warehouse.connectors.extras import needed
-from warehouse.connectors.running import Running, Stopped
+from warehouse.connectors.running import Stopped
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,23 +29,23 @@ SET python_enable_replacements = false;
 SET lock_configuration = true;
 """
 _COLUMNS = f"""
-SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()
+SELECT schema_name, table_name, column_name, data_type, 'main' FROM duckdb_columns()
 WHERE database_name = '{_CATALOG}' AND NOT internal
 ORDER BY schema_name <> 'main', schema_name, table_name, column_index LIMIT {MAX_COLUMNS}
 """  # noqa: S608  (constants)
 
 
-class DuckDB:
+class DuckDB(CustomersWarehouse):
     """`directory` is the only one that files may lie in, links followed."""
 
     dialect = "duckdb"
-    managed = False
+    catalogue = _COLUMNS
 
     def __init__(self, config: DuckDBConfig, *, directory: Path) -> None:
+        super().__init__()
         with needed("duckdb"):
             import duckdb  # noqa: F401
         self.config, self.directory = config, directory
-        self._running = Running()
         self._file()
 
     def run(self, query: Query, *, limit: int | None = None, timeout: float = SHORT_SECONDS) -> Rows:
@@ -62,20 +61,6 @@ class DuckDB:
                 return Rows(tuple(str(column[0]) for column in engine.description or ()), rows)
             except duckdb.Error as error:
                 raise _told(error, stopped) from error
-
-    def tables(self) -> list[Table]:
-        return tables_of(self.run(Query(_COLUMNS)).rows, own_schema="main")
-
-    def columns(self, table: str) -> tuple[Column, ...] | None:
-        return columns_of(self.tables(), table)
-
-    def test(self) -> float:
-        started = time.monotonic()
-        self.run(Query("SELECT 1"))
-        return time.monotonic() - started
-
-    def cancel(self) -> None:
-        self._running.cancel()
 
     def _file(self) -> Path:
         """Looked up anew for every query: a link may have been changed."""

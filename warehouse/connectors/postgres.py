@@ -14,11 +14,10 @@ from typing import Any
 import psycopg
 
 from levered_site.errors import InvalidRequest, Unavailable
-from warehouse.connectors.base import SHORT_SECONDS, Column, Query, Rows, Table
-from warehouse.connectors.catalogue import MAX_COLUMNS, columns_of, tables_of
+from warehouse.connectors.base import SHORT_SECONDS, Query, Rows
 from warehouse.connectors.config import PostgresConfig
+from warehouse.connectors.customers import MAX_COLUMNS, CustomersWarehouse
 from warehouse.connectors.psycopg_rows import GRACE_SECONDS, fetch, told
-from warehouse.connectors.running import Running
 
 CONNECT_SECONDS = 5
 
@@ -42,19 +41,19 @@ LIMIT {MAX_COLUMNS}
 _NOT_NOW = re.compile("starting up|shutting down|recovery|too many|connection slots|conflict", re.IGNORECASE)
 
 
-class Postgres:
+class Postgres(CustomersWarehouse):
     """`hostaddr` is the IP address that the host was found to have: no name is resolved again on the way."""
 
     dialect = "postgres"
-    managed = False
+    catalogue = _COLUMNS
 
     def __init__(self, config: PostgresConfig, *, hostaddr: str) -> None:
+        super().__init__()
         if config.sslmode not in _SSL_MODES:
             raise InvalidRequest(f"The sslmode is one of {', '.join(_SSL_MODES)}.")
         if re.search(r"[,/@\s]", config.host + hostaddr):
             raise InvalidRequest("The host is one name or address.")
         self.config, self.hostaddr = config, hostaddr
-        self._running = Running()
 
     def run(self, query: Query, *, limit: int | None = None, timeout: float = SHORT_SECONDS) -> Rows:
         with self._connection() as connection:
@@ -70,21 +69,6 @@ class Postgres:
                         return fetch(connection, query, limit)
                 except psycopg.Error as error:
                     raise told(error, stopped) from error
-
-    def tables(self) -> list[Table]:
-        rows = self.run(Query(_COLUMNS)).rows
-        return tables_of((row[:4] for row in rows), own_schema=str(rows[0][4]) if rows else "")
-
-    def columns(self, table: str) -> tuple[Column, ...] | None:
-        return columns_of(self.tables(), table)
-
-    def test(self) -> float:
-        started = time.monotonic()
-        self.run(Query("SELECT 1"))
-        return time.monotonic() - started
-
-    def cancel(self) -> None:
-        self._running.cancel()
 
     @contextmanager
     def _connection(self) -> Iterator["psycopg.Connection[Any]"]:

@@ -6,7 +6,6 @@ Customer SQL may read what the credentials may read; a role that may only SELECT
 import logging
 import math
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,11 @@ from cryptography.hazmat.primitives import serialization
 from sqlglot.tokenizer_core import TokenType
 
 from levered_site.errors import InvalidRequest, Unavailable
-from warehouse.connectors.base import SHORT_SECONDS, Column, Query, Rows, Table
-from warehouse.connectors.catalogue import MAX_COLUMNS, columns_of, tables_of
+from warehouse.connectors.base import SHORT_SECONDS, Query, Rows
 from warehouse.connectors.config import SnowflakeConfig
+from warehouse.connectors.customers import MAX_COLUMNS, CustomersWarehouse
 from warehouse.connectors.extras import needed
-from warehouse.connectors.running import Running, Stopped
+from warehouse.connectors.running import Stopped
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -43,11 +42,12 @@ _STOPPED = {604, 630}  # cancelled; the statement's or the warehouse's own limit
 _NO_SUCH_ACCOUNT = {290403, 290404}
 
 
-class Snowflake:
+class Snowflake(CustomersWarehouse):
     dialect = "snowflake"
-    managed = False
+    catalogue = _COLUMNS
 
     def __init__(self, config: SnowflakeConfig) -> None:
+        super().__init__()
         with needed("snowflake-connector-python"):
             import snowflake.connector  # noqa: F401
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", config.account):
@@ -56,7 +56,6 @@ class Snowflake:
             raise InvalidRequest("Either a password or a private key is needed.")
         self.config = config
         self._secret = {"password": config.password} if config.private_key is None else {"private_key": _der(config)}
-        self._running = Running()
 
     def run(self, query: Query, *, limit: int | None = None, timeout: float = SHORT_SECONDS) -> Rows:
         import snowflake.connector
@@ -77,21 +76,6 @@ class Snowflake:
                     return Rows(tuple(column.name for column in cursor.description), [tuple(row) for row in rows])
                 except snowflake.connector.Error as error:
                     raise _told(error, stopped) from error
-
-    def tables(self) -> list[Table]:
-        rows = self.run(Query(_COLUMNS)).rows
-        return tables_of((row[:4] for row in rows), own_schema=str(rows[0][4]) if rows else "")
-
-    def columns(self, table: str) -> tuple[Column, ...] | None:
-        return columns_of(self.tables(), table)
-
-    def test(self) -> float:
-        started = time.monotonic()
-        self.run(Query("SELECT 1 AS one"))
-        return time.monotonic() - started
-
-    def cancel(self) -> None:
-        self._running.cancel()
 
     @contextmanager
     def _connection(self, timeout: float) -> Iterator["SnowflakeConnection"]:

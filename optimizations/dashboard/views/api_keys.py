@@ -12,8 +12,8 @@ from django.views.decorators.cache import never_cache
 from levered_site.errors import InvalidRequest
 from levered_site.organizations.services import create_api_key, list_api_keys, revoke_api_key
 from optimizations.dashboard.access import DashboardView
-from optimizations.dashboard.forms import ApiKeyForm
 from optimizations.dashboard.issues import add_issues
+from optimizations.dashboard.organization_forms import ApiKeyForm
 
 
 class ApiKeysView(DashboardView):

@@ -8,7 +8,7 @@ from levered_site.organizations import audit
 from levered_site.organizations.models import AuditEntry
 from optimizations.dashboard.access import DashboardView
 from optimizations.dashboard.audit_rows import change_rows, in_words
-from optimizations.dashboard.forms import AuditFilterForm
+from optimizations.dashboard.organization_forms import AuditFilterForm
 
 PAGE_SIZE = 50
 

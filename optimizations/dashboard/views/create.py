@@ -15,8 +15,14 @@ from django.shortcuts import redirect
 from levered_site.errors import DomainError
 from optimizations.config import validate_config
 from optimizations.dashboard.access import DashboardView
+from optimizations.dashboard.creation_forms import (
+    EstimateForm,
+    ExclusionForm,
+    FactorForm,
+    GuardrailForm,
+    OptimizationForm,
+)
 from optimizations.dashboard.event_metrics import event_of
-from optimizations.dashboard.forms import EstimateForm, ExclusionForm, FactorForm, GuardrailForm, OptimizationForm
 from optimizations.dashboard.issues import add_issues
 from optimizations.dashboard.snippets import creation_requests
 from optimizations.services.lifecycle import Created, create_optimization

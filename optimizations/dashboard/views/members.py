@@ -13,7 +13,7 @@ from levered_site.errors import Conflict, InvalidRequest
 from levered_site.organizations import members
 from optimizations.dashboard.access import DashboardView
 from optimizations.dashboard.issues import add_issues
-from optimizations.dashboard.member_forms import InvitationForm, RoleForm
+from optimizations.dashboard.organization_forms import InvitationForm, RoleForm
 
 
 class MembersView(DashboardView):

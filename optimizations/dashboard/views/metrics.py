@@ -9,8 +9,8 @@ from django.shortcuts import redirect
 
 from levered_site.errors import DomainError, InvalidRequest
 from optimizations.dashboard.access import DashboardView
-from optimizations.dashboard.forms import MetricForm
 from optimizations.dashboard.issues import add_issues
+from optimizations.dashboard.metric_forms import MetricForm
 from optimizations.dashboard.paging import paged
 from optimizations.dashboard.query_rows import PREVIEW_ROWS, known_tables, table_of
 from warehouse.models import Metric, Provider
