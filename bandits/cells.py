@@ -8,10 +8,12 @@ import numpy as np
 from bandits.arrays import FloatArray, IntArray
 from bandits.coding import Terms, terms_of
 from bandits.design import Design
-from bandits.gram import OneHotMatrix, sums, two_way
+from bandits.gram import OneHotMatrix, distinct, sums, two_way
 from bandits.observations import Observations
 
 PeriodCoding = Literal["iid", "random_walk", "none"]
+
+_MANY_PLACES = 2**30  # of contexts: from here on only those that occur are numbered, or 64 bits would not hold the next
 
 
 def period_columns(coding: PeriodCoding, periods: int) -> FloatArray:
@@ -37,6 +39,7 @@ class Cells:
     Attributes:
         n, total, total_squares: float (N,) sums per cell; N cells.
         row, period: int (N,), positions in `row_variant` / `row_context` and in `periods`.
+        row_place: int (R,), equal for rows of one context.
         seen: int (V,), the variants observed; `row_seen` (R,) and `seen_of_cell` (N,) are positions in it.
     """
 
@@ -50,15 +53,19 @@ class Cells:
         self.periods, period = np.unique(observations.period[used], return_inverse=True)
         if half_life is not None and len(self.periods):
             columns = columns * 0.5 ** ((self.periods[-1] - self.periods[period]) / half_life)
-        key = variant.copy()
+        place, places = np.zeros_like(variant), 1
         for factor, size in enumerate(design.contexts):
-            key = key * (size + 1) + context[:, factor] % (size + 1)
-        _, first, row = np.unique(key, return_index=True, return_inverse=True)
-        self.row_variant, self.row_context = variant[first], context[first]
-        cell_key, cell = np.unique(row * max(len(self.periods), 1) + period, return_inverse=True)
-        self.row, self.period = np.divmod(cell_key, max(len(self.periods), 1))
+            if places > _MANY_PLACES:
+                seen, place = np.unique(place, return_inverse=True)
+                places = len(seen)
+            place, places = place * (size + 1) + context[:, factor] % (size + 1), places * (size + 1)
+        _, first, row = np.unique(variant * places + place, return_index=True, return_inverse=True)
+        self.row_variant, self.row_context, self.row_place = variant[first], context[first], place[first]
+        periods = max(len(self.periods), 1)
+        cell_key, cell = distinct(row * periods + period, len(first) * periods)
+        self.row, self.period = np.divmod(cell_key, periods)
         self.n, self.total, self.total_squares = (sums(cell, column, len(cell_key)) for column in columns)
-        self.seen, self.row_seen = np.unique(self.row_variant, return_inverse=True)
+        self.seen, self.row_seen = distinct(self.row_variant, design.n_variants)
         self.seen_of_cell: IntArray = self.row_seen[self.row]
         self.design = design
         self.period_coding = period_columns(coding, len(self.periods))
@@ -78,7 +85,8 @@ class Cells:
     def predictor(self, coefficients: FloatArray, residual: FloatArray) -> FloatArray:
         """eta per cell, (N,), for coefficients in block order and residuals of the seen variants (V,)."""
         by_row = (self.design_matrix.dot(coefficients[self.blocks.design]) + residual)[self.row_seen]
-        by_row = by_row + self.context_matrix.dot(coefficients[self.blocks.context])
+        if self.context_matrix.columns:
+            by_row = by_row + self.context_matrix.dot(coefficients[self.blocks.context])
         by_period = self.period_coding @ coefficients[self.blocks.period]
         result: FloatArray = by_row[self.row] + by_period[self.period]
         return result
@@ -95,25 +103,30 @@ class Cells:
 
     def transposed_dot(self, values: FloatArray) -> FloatArray:
         """X' g for a per-cell g, in block order."""
-        return np.concatenate(
-            [
-                self.by_period(values) @ self.period_coding,
-                self.context_matrix.transposed_dot(self.by_row(values)),
-                self.design_matrix.transposed_dot(self.by_seen(values)),
-            ]
-        )
+        result = np.empty(self.blocks.size)
+        result[self.blocks.period] = self.by_period(values) @ self.period_coding
+        if self.context_matrix.columns:
+            result[self.blocks.context] = self.context_matrix.transposed_dot(self.by_row(values))
+        result[self.blocks.design] = self.design_matrix.transposed_dot(self.by_seen(values))
+        return result
 
     def environment_sums(self, weights: FloatArray) -> FloatArray:
         """E_v = sum over a variant's cells of w_i x (environment part of row i), (V, environment columns)."""
         by_period = two_way(self.seen_of_cell, self.period, weights, len(self.seen), len(self.periods))
-        by_context = self.context_matrix.grouped(self.by_row(weights), self.row_seen, len(self.seen))
-        return np.concatenate([by_period @ self.period_coding, by_context], axis=1)
+        result: FloatArray = by_period @ self.period_coding
+        if self.context_matrix.columns:
+            by_context = self.context_matrix.grouped(self.by_row(weights), self.row_seen, len(self.seen))
+            result = np.concatenate([result, by_context], axis=1)
+        return result
 
     def variant_gram(self, weight: FloatArray, environment: FloatArray, scale: FloatArray) -> FloatArray:
         """sum over seen variants of scale_v B_v B_v', with B_v = weight_v (design row) + environment_v; scale >= 0."""
         blocks, design = self.blocks, self.design_matrix
         if design.dense is not None:
-            B = np.concatenate([environment, weight[:, None] * design.dense], axis=1) * np.sqrt(scale)[:, None]
+            root = np.sqrt(scale)[:, None]
+            B = np.empty((len(scale), blocks.size))
+            np.multiply(environment, root, out=B[:, blocks.environment])
+            np.multiply(design.dense, weight[:, None] * root, out=B[:, blocks.design])
             product: FloatArray = B.T @ B
             return product
         gram = np.empty((blocks.size, blocks.size))

@@ -106,3 +106,11 @@ def sums(index: IntArray, weights: FloatArray, size: int) -> FloatArray:
     """Sum of the weights at each index, (size,)."""
     result: FloatArray = np.bincount(index, weights, minlength=size).astype(np.float64, copy=False)
     return result
+
+
+def distinct(codes: IntArray, size: int) -> tuple[IntArray, IntArray]:
+    """The distinct codes of 0..size-1 in order, and the position of each code among them; sorts where most lack."""
+    if size > 4 * len(codes):
+        return np.unique(codes, return_inverse=True)
+    present = np.bincount(codes, minlength=size) > 0
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[codes]

@@ -54,13 +54,14 @@ class Curvature:
     """Second-order expansion at a state.
 
     Attributes:
-        root: L^-1 with A = L L' the precision of the coefficients, residuals integrated out, (M, M).
+        precision: A, of the coefficients, residuals integrated out, (M, M); covariance: its inverse.
         residual_precision: h_v, (V,).
         weight: W_v = sum of the weights of a variant's cells, (V,).
         environment: E_v, the weighted sums of its cells' environment columns, (V, environment columns).
     """
 
-    root: FloatArray
+    precision: FloatArray
+    covariance: FloatArray
     residual_precision: FloatArray
     weight: FloatArray
     environment: FloatArray
@@ -124,7 +125,7 @@ def _newton_step(
     residual_gradient = cells.by_seen(gradient) - finite * state.residual
     score = cells.transposed_dot(gradient - weights * (gain * residual_gradient)[cells.seen_of_cell])
     score -= precision * centered
-    step = curvature.root.T @ (curvature.root @ score)
+    step = curvature.covariance @ score
     shift = cells.predictor(step, np.zeros(len(cells.seen)))
     residual_step = gain * (residual_gradient - cells.by_seen(weights * shift))
     shift = shift + residual_step[cells.seen_of_cell]
@@ -159,11 +160,23 @@ def _curvature(cells: Cells, weights: FloatArray, precision: FloatArray, residua
         A[blocks.environment, blocks.environment] = (
             cells.environment_gram(weights) - (environment * removed[:, None]).T @ environment
         )
-    A[np.diag_indices_from(A)] += precision
-    return Curvature(_inverse_root(A), residual, weight, environment)
+    A.flat[:: len(A) + 1] += precision
+    return Curvature(A, inverse(A), residual, weight, environment)
 
 
-def _inverse_root(A: FloatArray) -> FloatArray:
+def inverse(A: FloatArray) -> FloatArray:
+    """A^-1; through a root of the mended matrix where rounding has made A singular or indefinite."""
+    try:
+        result = np.linalg.inv(A).astype(np.float64, copy=False)
+    except np.linalg.LinAlgError:
+        result = np.zeros_like(A)
+    if np.all(result.diagonal() > 0):
+        return result
+    root = inverse_root(A)
+    return root.T @ root
+
+
+def inverse_root(A: FloatArray) -> FloatArray:
     """L^-1 of A = L L'; a matrix that rounding has made indefinite gets the smallest ridge that mends it."""
     ridge = 0.0
     for _ in range(12):
@@ -187,9 +200,9 @@ def _variance_step(
 ) -> float:
     """Replace the variances in `state`; the largest change of a log variance by the fixed-point step."""
     prior = settings.prior
-    marginal = np.einsum("ij,ij->j", curvature.root, curvature.root)  # diagonal of A^-1
+    marginal = curvature.covariance.diagonal()
     squares = groups.sums(state.coefficients**2)
-    effective = np.clip(groups.size - groups.sums(marginal) / state.variances, 0.0, groups.size)
+    effective = np.minimum(np.maximum(groups.size - groups.sums(marginal) / state.variances, 0.0), groups.size)
     variances = updated_variances(groups, prior, guesses, squares, effective)
     change = np.log(variances / state.variances)
     if settings.residuals:
@@ -227,5 +240,4 @@ def _total_residual_variance(cells: Cells, curvature: Curvature, others: FloatAr
     """sum over the non-baseline variants of Var(u_v) = 1 / h_v + B_v' A^-1 B_v / h_v^2, as a trace."""
     h = curvature.residual_precision
     gram = cells.variant_gram(curvature.weight, curvature.environment, others / h**2)
-    # trace(L^-T L^-1 G) = sum of (L^-1 G) * L^-1
-    return float(np.sum(others / h)) + float(np.sum((curvature.root @ gram) * curvature.root))
+    return float(np.sum(others / h)) + float(np.vdot(curvature.covariance, gram))

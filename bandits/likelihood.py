@@ -49,7 +49,8 @@ class Binomial:
 
     def curvature(self, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
         p = expit(eta)
-        return self.n * p * (1.0 - p), self.total - self.n * p
+        expected = self.n * p
+        return expected * (1.0 - p), self.total - expected
 
     def log_likelihood(self, eta: FloatArray) -> float:
         return float(np.sum(self.total * eta - self.n * np.logaddexp(0.0, eta)))

@@ -11,7 +11,7 @@ from bandits.cells import Blocks, Cells, PeriodCoding, period_columns
 from bandits.coding import Terms, terms_of
 from bandits.design import Design
 from bandits.gram import sums
-from bandits.laplace import Fitted, Settings, State, laplace
+from bandits.laplace import Fitted, Settings, State, inverse_root, laplace
 from bandits.likelihood import Binomial, Gaussian, Likelihood, Reward
 from bandits.observations import Observations
 from bandits.prior import Groups, Prior
@@ -215,8 +215,9 @@ def _posterior(
 ) -> Posterior:
     state, curvature = fitted.state, fitted.curvature
     exposures = max(float(cells.n.sum()), np.finfo(float).tiny)
-    contexts, of_row = np.unique(cells.row_context, axis=0, return_inverse=True)
-    by_context = sums(of_row.ravel(), cells.by_row(cells.n), len(contexts))
+    _, first, of_row = np.unique(cells.row_place, return_index=True, return_inverse=True)
+    contexts = cells.row_context[first]
+    by_context = sums(of_row, cells.by_row(cells.n), len(contexts))
     by_variant = np.zeros((2, design.n_variants))
     by_variant[:, cells.seen] = cells.by_seen(cells.n), cells.by_seen(cells.total)
     return Posterior(
@@ -224,7 +225,7 @@ def _posterior(
         reward=reward,
         period_kind=periods,
         coefficients=state.coefficients,
-        root=curvature.root,
+        root=inverse_root(curvature.precision),
         seen=cells.seen,
         residual=state.residual,
         residual_precision=curvature.residual_precision,
