@@ -120,7 +120,7 @@ def _newton_step(
     curvature = _curvature(cells, weights, precision, residual_precision)
     centered = state.coefficients.copy()
     centered[blocks.design.start] -= likelihood.center
-    gain = np.where(np.isfinite(residual_precision), 1.0 / curvature.residual_precision, 0.0)
+    gain = 1.0 / curvature.residual_precision
     finite = np.where(np.isfinite(residual_precision), residual_precision, 0.0)
     residual_gradient = cells.by_seen(gradient) - finite * state.residual
     score = cells.transposed_dot(gradient - weights * (gain * residual_gradient)[cells.seen_of_cell])
@@ -154,11 +154,10 @@ def _curvature(cells: Cells, weights: FloatArray, precision: FloatArray, residua
     free = np.isfinite(residual_precision)
     # W_v - W_v^2 / h_v = W_v lambda_v / h_v, without cancellation
     left = np.where(free, residual_precision / np.where(free, residual, 1.0), 1.0)
-    removed = np.where(free, 1.0 / residual, 0.0)
     A = cells.variant_gram(weight, environment, left / np.maximum(weight, np.finfo(float).tiny))
     if blocks.n_environment:
         A[blocks.environment, blocks.environment] = (
-            cells.environment_gram(weights) - (environment * removed[:, None]).T @ environment
+            cells.environment_gram(weights) - (environment / residual[:, None]).T @ environment
         )
     A.flat[:: len(A) + 1] += precision
     return Curvature(A, inverse(A), residual, weight, environment)
