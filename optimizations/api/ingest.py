@@ -17,7 +17,7 @@ from levered_site.organizations.models import Organization
 from optimizations.services.ingestion import Ingested, ingest_exposures, ingest_rewards
 from warehouse.services import incoming
 from warehouse.services.connections import require_managed
-from warehouse.services.incoming import MAX_EVENTS, MAX_VALUE, E, EventReader
+from warehouse.services.incoming import MAX_EVENTS, E, EventReader
 
 
 class EventInput(serializers.Serializer[Any]):
@@ -46,7 +46,7 @@ class ExposureInput(EventInput):
 
 class RewardInput(EventInput):
     name = serializers.CharField(min_length=1, max_length=255, help_text="Metric name, e.g. `signup_completed`.")
-    value = serializers.FloatField(required=False, default=1.0, min_value=-MAX_VALUE, max_value=MAX_VALUE)
+    value = serializers.FloatField(required=False, default=1.0)
     optimization_id = serializers.UUIDField(
         required=False, allow_null=True, help_text="Pins the reward to one optimization; else it counts for all."
     )

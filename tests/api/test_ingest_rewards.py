@@ -147,8 +147,6 @@ BAD_EVENTS: list[tuple[dict[str, Any], str]] = [
     ({"value": None}, "value"),  # which is how JavaScript writes NaN
     ({"value": [1]}, "value"),
     ({"value": 10**400}, "value"),
-    ({"value": 1.1e15}, "value"),
-    ({"value": -1e308}, "value"),
     ({"optimization_id": ""}, "optimization_id"),
     ({"properties": {"a": "\0"}}, "properties"),
     ({"timestamp": "2026-06-16T10:30:00"}, "timestamp"),

@@ -19,13 +19,11 @@ from levered_site.errors import InvalidRequest, Issue
 MAX_EVENTS = 500
 MAX_DEPTH = 100  # of nested JSON: databases and readers recurse
 MAX_WARNINGS = 20
-MAX_VALUE = 1e15  # in size: one event must not make sums of squares that no float holds, which would end all learning
 
 AnonymousId = Annotated[str, Meta(min_length=1, max_length=512)]
 IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=256)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Timestamp = Annotated[dt.datetime, Meta(tz=True)]
-Value = Annotated[float, Meta(ge=-MAX_VALUE, le=MAX_VALUE)]
 _Scalar = str | bool | int | float | None
 # JSON of bounded depth, which no database chokes on; deeper values take the careful way
 _Json1 = _Scalar | list[_Scalar] | dict[str, _Scalar]
@@ -56,7 +54,7 @@ class NewExposure(NewEvent, kw_only=True, forbid_unknown_fields=True):
 
 class NewReward(NewEvent, kw_only=True, forbid_unknown_fields=True):
     name: Name
-    value: Value = 1.0
+    value: float = 1.0
     optimization_id: UUID | None = None
     properties: _Json3 = None
 
