@@ -56,8 +56,8 @@ class Cells:
         place, places = np.zeros_like(variant), 1
         for factor, size in enumerate(design.contexts):
             if places > _MANY_PLACES:
-                seen, place = np.unique(place, return_inverse=True)
-                places = len(seen)
+                known, place = np.unique(place, return_inverse=True)
+                places = len(known)
             place, places = place * (size + 1) + context[:, factor] % (size + 1), places * (size + 1)
         _, first, row = np.unique(variant * places + place, return_index=True, return_inverse=True)
         self.row_variant, self.row_context, self.row_place = variant[first], context[first], place[first]

@@ -11,9 +11,9 @@ import numpy as np
 
 from bandits.arrays import FloatArray
 from bandits.cells import Cells
+from bandits.inverse import inverse
 from bandits.likelihood import Likelihood
 from bandits.prior import Groups, Prior, updated_variances
-from bandits.triangular import lower_inverse
 
 _AITKEN_FROM = 3  # variance steps before the changes are regular enough to extrapolate
 _AITKEN_RATIO = 0.8  # the slowest convergence that is believed
@@ -163,31 +163,6 @@ def _curvature(cells: Cells, weights: FloatArray, precision: FloatArray, residua
     return Curvature(A, inverse(A), residual, weight, environment)
 
 
-def inverse(A: FloatArray) -> FloatArray:
-    """A^-1; through a root of the mended matrix where rounding has made A singular or indefinite."""
-    try:
-        result = np.linalg.inv(A).astype(np.float64, copy=False)
-    except np.linalg.LinAlgError:
-        result = np.zeros_like(A)
-    if np.all(result.diagonal() > 0):
-        return result
-    root = inverse_root(A)
-    return root.T @ root
-
-
-def inverse_root(A: FloatArray) -> FloatArray:
-    """L^-1 of A = L L'; a matrix that rounding has made indefinite gets the smallest ridge that mends it."""
-    ridge = 0.0
-    for _ in range(12):
-        try:
-            L = np.linalg.cholesky(A + ridge * np.diag(np.diag(A)) if ridge else A)
-        except np.linalg.LinAlgError:
-            ridge = max(10 * ridge, 1e-14)
-        else:
-            return lower_inverse(L.astype(np.float64, copy=False))
-    raise np.linalg.LinAlgError("the posterior precision matrix is not positive definite")
-
-
 def _variance_step(
     cells: Cells,
     groups: Groups,
@@ -201,7 +176,7 @@ def _variance_step(
     prior = settings.prior
     marginal = curvature.covariance.diagonal()
     squares = groups.sums(state.coefficients**2)
-    effective = np.minimum(np.maximum(groups.size - groups.sums(marginal) / state.variances, 0.0), groups.size)
+    effective = (groups.size - groups.sums(marginal) / state.variances).clip(0.0, groups.size)
     variances = updated_variances(groups, prior, guesses, squares, effective)
     change = np.log(variances / state.variances)
     if settings.residuals:

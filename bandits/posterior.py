@@ -11,7 +11,8 @@ from bandits.cells import Blocks, Cells, PeriodCoding, period_columns
 from bandits.coding import Terms, terms_of
 from bandits.design import Design
 from bandits.gram import sums
-from bandits.laplace import Fitted, Settings, State, inverse_root, laplace
+from bandits.inverse import inverse_root
+from bandits.laplace import Fitted, Settings, State, laplace
 from bandits.likelihood import Binomial, Gaussian, Likelihood, Reward
 from bandits.observations import Observations
 from bandits.prior import Groups, Prior

@@ -6,7 +6,6 @@ import pytest
 from bandits.cells import Cells
 from bandits.design import Design
 from bandits.expected import expected_reward
-from bandits.laplace import inverse, inverse_root
 from bandits.observations import Observations
 from bandits.posterior import fit
 from bandits.thompson import SlotTable
@@ -310,24 +309,3 @@ def test_the_rate_of_a_combination_of_contexts_is_not_put_down_to_the_variants_s
     for cell in design.context_cells:
         low, high = sorted(expected_reward(posterior, cell))
         assert high < 1.05 * low
-
-
-@pytest.mark.parametrize("others", [1.0, 1.0 + 1e-9])
-def test_a_precision_that_rounding_has_spoiled_is_mended(others):
-    """Singular, or indefinite: variances are positive all the same."""
-    A = np.array([[1.0, others, 0.0], [others, 1.0, 0.0], [0.0, 0.0, 4.0]])
-    for result in (inverse(A), inverse_root(A).T @ inverse_root(A)):
-        assert np.all(np.isfinite(result))
-        assert np.all(result.diagonal() > 0)
-        assert result[2, 2] == pytest.approx(0.25)
-
-
-def test_contexts_beyond_64_bits_stay_apart():
-    """22 factors of 7 levels and a missing one are 2^66 places."""
-    design = Design([2], [7] * 22)
-    context = np.zeros((4, 22), int)
-    context[1, 0], context[3, -1] = 1, -1
-    problem = Cells(design, cells([0, 0, 1, 1], np.full(4, 9.0), np.ones(4), design=design, context=context), "iid")
-    assert len(problem.n) == 4
-    assert sorted(map(tuple, problem.row_context)) == sorted(map(tuple, context))
-    assert len(np.unique(problem.row_place)) == 3

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 from levered_site.errors import InvalidRequest, Unavailable
 from warehouse.connectors.base import SHORT_SECONDS, Column, Query, Rows, Table
 from warehouse.connectors.config import GIGABYTE, BigQueryConfig
-from warehouse.connectors.customers import CustomersWarehouse
 from warehouse.connectors.extras import needed
+from warehouse.connectors.shared import CustomersWarehouse
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client, QueryJob, QueryJobConfig

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from levered_site.errors import InvalidRequest, Unavailable
 from warehouse.connectors.base import SHORT_SECONDS, Query, Rows
 from warehouse.connectors.config import DuckDBConfig
-from warehouse.connectors.customers import MAX_COLUMNS, CustomersWarehouse
 from warehouse.connectors.extras import needed
 from warehouse.connectors.running import Stopped
+from warehouse.connectors.shared import MAX_COLUMNS, CustomersWarehouse
 
 if TYPE_CHECKING:
     import duckdb

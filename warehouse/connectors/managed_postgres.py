@@ -7,7 +7,6 @@ a signed setting names. A migration makes the role; where the database user was 
 stands alone and `manage.py check --database default` says so.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -15,11 +14,11 @@ from typing import Any
 import psycopg
 from django.db import connections
 
-from warehouse.connectors.base import SHORT_SECONDS, Column, Query, Rows, Table
+from warehouse.connectors.base import SHORT_SECONDS, Query, Rows
 from warehouse.connectors.psycopg_rows import GRACE_SECONDS, fetch, told
 from warehouse.connectors.reader_role import READER
-from warehouse.connectors.running import Running, Stopped
-from warehouse.connectors.tables import TABLES, find
+from warehouse.connectors.running import Stopped
+from warehouse.connectors.shared import ManagedWarehouse
 
 _LOCK = """
 SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', '5s', true),
@@ -45,16 +44,11 @@ def own_connection() -> Iterator["psycopg.Connection[Any]"]:
         yield connection
 
 
-class ManagedPostgres:
+class ManagedPostgres(ManagedWarehouse):
     """The rows of one organization. `session` is an argument because a test's rows live in an open transaction."""
 
     dialect = "postgres"
-    managed = True
     session: _Session = staticmethod(own_connection)
-
-    def __init__(self, organization_id: int) -> None:
-        self.organization_id = int(organization_id)
-        self._running = Running()
 
     def run(self, query: Query, *, limit: int | None = None, timeout: float = SHORT_SECONDS) -> Rows:
         stopped = Stopped(timeout)
@@ -69,18 +63,3 @@ class ManagedPostgres:
                 return fetch(connection, query, limit)
         except psycopg.Error as error:
             raise told(error, stopped) from error
-
-    def tables(self) -> list[Table]:
-        return list(TABLES.values())
-
-    def columns(self, table: str) -> tuple[Column, ...] | None:
-        found = find(table)
-        return found.columns if found else None
-
-    def test(self) -> float:
-        started = time.monotonic()
-        self.run(Query("SELECT COUNT(*) FROM (SELECT 1 FROM managed_exposures LIMIT 1) AS one"))
-        return time.monotonic() - started
-
-    def cancel(self) -> None:
-        self._running.cancel()

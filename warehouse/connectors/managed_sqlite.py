@@ -8,7 +8,6 @@ views' names are drawn anew for every connection, so no SQL can pretend to be in
 
 import secrets
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import quote
@@ -16,10 +15,11 @@ from urllib.parse import quote
 from django.db import connections
 
 from levered_site.errors import InvalidRequest, Unavailable
-from warehouse.connectors.base import SHORT_SECONDS, Column, Query, Rows, Table
-from warehouse.connectors.running import Running, Stopped
+from warehouse.connectors.base import SHORT_SECONDS, Query, Rows
+from warehouse.connectors.running import Stopped
+from warehouse.connectors.shared import ManagedWarehouse
 from warehouse.connectors.sqlite_functions import Functions
-from warehouse.connectors.tables import STORED_AS, TABLES, find
+from warehouse.connectors.tables import STORED_AS
 
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT,
@@ -51,16 +51,11 @@ def own_connection() -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, timeout=5, isolation_level=None, check_same_thread=False)
 
 
-class ManagedSqlite:
+class ManagedSqlite(ManagedWarehouse):
     """The rows of one organization. `connect` is an argument because a test's rows live in an open transaction."""
 
     dialect = "sqlite"
-    managed = True
     connect: Callable[[], sqlite3.Connection] = staticmethod(own_connection)
-
-    def __init__(self, organization_id: int) -> None:
-        self.organization_id = int(organization_id)
-        self._running = Running()
 
     def run(self, query: Query, *, limit: int | None = None, timeout: float = SHORT_SECONDS) -> Rows:
         functions, stopped = Functions(), Stopped(timeout)
@@ -74,21 +69,6 @@ class ManagedSqlite:
                 return Rows(tuple(column[0] for column in cursor.description or ()), rows)
         except (sqlite3.Error, sqlite3.Warning, OverflowError, MemoryError) as error:
             raise _told(error, functions.failure, stopped) from error
-
-    def tables(self) -> list[Table]:
-        return list(TABLES.values())
-
-    def columns(self, table: str) -> tuple[Column, ...] | None:
-        found = find(table)
-        return found.columns if found else None
-
-    def test(self) -> float:
-        started = time.monotonic()
-        self.run(Query("SELECT COUNT(*) FROM (SELECT 1 FROM managed_exposures LIMIT 1)"))
-        return time.monotonic() - started
-
-    def cancel(self) -> None:
-        self._running.cancel()
 
     @contextmanager
     def _locked(self, functions: Functions) -> Iterator[sqlite3.Connection]:

@@ -16,8 +16,8 @@ import psycopg
 from levered_site.errors import InvalidRequest, Unavailable
 from warehouse.connectors.base import SHORT_SECONDS, Query, Rows
 from warehouse.connectors.config import PostgresConfig
-from warehouse.connectors.customers import MAX_COLUMNS, CustomersWarehouse
 from warehouse.connectors.psycopg_rows import GRACE_SECONDS, fetch, told
+from warehouse.connectors.shared import MAX_COLUMNS, CustomersWarehouse
 
 CONNECT_SECONDS = 5
 

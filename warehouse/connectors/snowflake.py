@@ -18,9 +18,9 @@ from sqlglot.tokenizer_core import TokenType
 from levered_site.errors import InvalidRequest, Unavailable
 from warehouse.connectors.base import SHORT_SECONDS, Query, Rows
 from warehouse.connectors.config import SnowflakeConfig
-from warehouse.connectors.customers import MAX_COLUMNS, CustomersWarehouse
 from warehouse.connectors.extras import needed
 from warehouse.connectors.running import Stopped
+from warehouse.connectors.shared import MAX_COLUMNS, CustomersWarehouse
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -1,4 +1,4 @@
-"""What connectors to a customer's own warehouse share: a catalogue that is a query, the round trip, cancelling."""
+"""What connectors share: the round trip and cancelling, and how either kind tells its tables."""
 
 import time
 from abc import ABC, abstractmethod
@@ -7,15 +7,15 @@ from typing import cast
 
 from warehouse.connectors.base import SHORT_SECONDS, Column, Query, Rows, Table
 from warehouse.connectors.running import Running
+from warehouse.connectors.tables import TABLES, find
 
 MAX_COLUMNS = 20_000  # of all tables together
 
 
-class CustomersWarehouse(ABC):
-    """`catalogue` returns a schema, table, column, type, and the schema where plain names are looked up, per column."""
+class RunningQueries(ABC):
+    """`probe` is the query of a round trip."""
 
-    managed = False
-    catalogue: str
+    probe = "SELECT 1 AS one"
 
     def __init__(self) -> None:
         self._running = Running()
@@ -23,19 +23,44 @@ class CustomersWarehouse(ABC):
     @abstractmethod
     def run(self, query: Query, *, limit: int | None = None, timeout: float = SHORT_SECONDS) -> Rows: ...
 
+    def test(self) -> float:
+        started = time.monotonic()
+        self.run(Query(self.probe))
+        return time.monotonic() - started
+
+    def cancel(self) -> None:
+        self._running.cancel()
+
+
+class ManagedWarehouse(RunningQueries):
+    """The two tables of events, with the rows of one organization."""
+
+    managed = True
+    probe = "SELECT COUNT(*) FROM (SELECT 1 FROM managed_exposures LIMIT 1) AS one"
+
+    def __init__(self, organization_id: int) -> None:
+        super().__init__()
+        self.organization_id = int(organization_id)
+
+    def tables(self) -> list[Table]:
+        return list(TABLES.values())
+
+    def columns(self, table: str) -> tuple[Column, ...] | None:
+        found = find(table)
+        return found.columns if found else None
+
+
+class CustomersWarehouse(RunningQueries):
+    """`catalogue` returns a schema, table, column, type, and the schema where plain names are looked up, per column."""
+
+    managed = False
+    catalogue: str
+
     def tables(self) -> list[Table]:
         return _tables_of(self.run(Query(self.catalogue)).rows)
 
     def columns(self, table: str) -> tuple[Column, ...] | None:
         return _columns_of(self.tables(), table)
-
-    def test(self) -> float:
-        started = time.monotonic()
-        self.run(Query("SELECT 1 AS one"))
-        return time.monotonic() - started
-
-    def cancel(self) -> None:
-        self._running.cancel()
 
 
 def _tables_of(rows: Iterable[Sequence[object]]) -> list[Table]:
