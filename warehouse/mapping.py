@@ -1,6 +1,5 @@
 """What `column_mapping` says about the columns of a metric and of an assignment source."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,6 +8,9 @@ from levered_site.errors import InvalidRequest, Issue
 
 RewardType = Literal["bool", "numeric"]
 FAILURE = "failure"  # the outcome of an exposure without any: no outcome may take its name
+# of a value or a weight that counts: one much larger could make every sum infinite, and end all training
+LARGEST_VALUE = 1e15
+IN_BOUNDS = "from -1e15 to 1e15"
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def _outcome(item: object, path: str, raw: Mapping[str, Any]) -> tuple[Outcome |
     elif key == FAILURE:
         issues.append(Issue(f"{path}.key", f"'{FAILURE}' is reserved for exposures without an outcome."))
     if not _is_number(weight):
-        issues.append(Issue(f"{path}.weight", "The weight must be a finite number."))
+        issues.append(Issue(f"{path}.weight", f"The weight must be a number {IN_BOUNDS}."))
     if not isinstance(match, Mapping) or set(match) != {"by", "value"} or match["by"] not in ("name", "value"):
         issues.append(Issue(f"{path}.match", "A match is {'by': 'name' or 'value', 'value': what it equals}."))
         return None, issues
@@ -158,11 +160,11 @@ def _outcome(item: object, path: str, raw: Mapping[str, Any]) -> tuple[Outcome |
     if by == "name" and not isinstance(equals, str):
         issues.append(Issue(f"{path}.match.value", "A name is text."))
     if by == "value" and not _is_number(equals):
-        issues.append(Issue(f"{path}.match.value", "A value is a finite number."))
+        issues.append(Issue(f"{path}.match.value", f"A value is a number {IN_BOUNDS}."))
     if issues:
         return None, issues
     return Outcome(str(key), float(str(weight)), by, equals if by == "name" else float(equals)), []
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_VALUE

@@ -153,12 +153,12 @@ class TestMetrics:
                 },
                 "column_mapping.outcomes[1].key",
             ),
-            (
-                {
-                    "column_mapping": MAPPING
-                    | {"name": "value", "outcomes": [OUTCOMES[0], OUTCOMES[1] | {"weight": "x"}]}
-                },
-                "column_mapping.outcomes[1].weight",
+            *(
+                (
+                    {"column_mapping": NAMED | {"outcomes": [OUTCOMES[0], OUTCOMES[1] | {"weight": weight}]}},
+                    "column_mapping.outcomes[1].weight",
+                )
+                for weight in ("x", True, -1.1e15, 10**300)
             ),
             (
                 {"column_mapping": NAMED | {"outcomes": [OUTCOMES[0], OUTCOMES[1] | {"match": {}}]}},

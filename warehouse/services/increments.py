@@ -23,7 +23,7 @@ from levered_site.errors import Unavailable
 from warehouse.models import AssignmentSource, Metric
 from warehouse.services.attributed import AttributedRead
 from warehouse.services.closed_days import determined_by, keep, recall
-from warehouse.services.observations import ArmDay, Cell, finite, read_arms
+from warehouse.services.observations import ArmDay, Cell, floats, read_arms
 from warehouse.sql.attribution import CAP_QUANTILE, CAP_QUANTILE_OF_POSITIVE
 from warehouse.sql.spec import Period, ReadSpec
 
@@ -127,15 +127,15 @@ def _parts(read: AttributedRead, spec: ReadSpec, floor: float | None) -> list[_P
 
     if floor is None:
         rows = cast(_AnyRows, read.run(read.attribution.cells(capped=False), cap=None).rows)
-        return [_Part(*[*cell_of(row), int(row[end + 2]), *finite(row[end + 3 : end + 5])]) for row in rows]
+        return [_Part(*[*cell_of(row), int(row[end + 2]), *floats(row[end + 3 : end + 5])]) for row in rows]
     low: dict[tuple[Any, ...], list[Any]] = {}
     high: dict[tuple[Any, ...], list[tuple[float, int]]] = defaultdict(list)
     for row in cast(_AnyRows, read.run(read.attribution.cells_by_value(), floor=floor).rows):
         value, n, *sums = row[end + 2 :]
         if value is None:
-            low[cell_of(row)] = [int(n), *finite(sums)]
+            low[cell_of(row)] = [int(n), *floats(sums)]
         else:
-            high[cell_of(row)].append((finite([value, *sums])[0], int(n)))
+            high[cell_of(row)].append((float(value), int(n)))
     return [_Part(*[*cell, *low.get(cell, [0, 0.0, 0.0]), high.get(cell, [])]) for cell in low | high]
 
 

@@ -9,7 +9,6 @@ from typing import NamedTuple, cast
 from django.db.models import Q
 from sqlglot import exp
 
-from levered_site.errors import InvalidRequest
 from levered_site.organizations.models import Organization
 from warehouse.models import AssignmentSource, Exposure, Metric, Provider, Reward
 from warehouse.services.attributed import AttributedRead
@@ -70,7 +69,7 @@ def read_cells(
             read.dialect.decode_day(row[context_end]),
             cast(int | None, row[context_end + 1]),
             cast(int, row[context_end + 2]),
-            *finite(row[context_end + 3 :]),
+            *floats(row[context_end + 3 :]),
         )
         for row in rows.rows
     ]
@@ -107,7 +106,7 @@ def read_arms(
     return [
         ArmDay(read.dialect.decode_day(day), bool(holdout), cast(int, users), total, squares, cast(int, regime))
         for day, regime, holdout, users, *sums in read.run(arms(read.attribution)).rows
-        for total, squares in [finite(sums)]
+        for total, squares in [floats(sums)]
     ]
 
 
@@ -155,8 +154,5 @@ def newest_event(organization: Organization, spec: ReadSpec) -> dt.datetime | No
     return max(newest, rewards.order_by("-pk").values_list("received_at", flat=True).first() or newest)
 
 
-def finite(sums: Sequence[object]) -> list[float]:
-    numbers = [float(cast(float, s)) for s in sums]
-    if not all(map(math.isfinite, numbers)):
-        raise InvalidRequest("The metric returns values whose sum is not a finite number.")
-    return numbers
+def floats(sums: Sequence[object]) -> list[float]:
+    return [float(cast(float, s)) for s in sums]

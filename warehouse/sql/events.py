@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlglot import exp
 
 from levered_site.errors import InvalidRequest, Issue
+from warehouse.mapping import LARGEST_VALUE
 from warehouse.sql.dialects import Dialect
 from warehouse.sql.spec import Exposures, Period, ReadSpec, Relation, Rewards
 
@@ -171,7 +172,11 @@ def _reward_value(rewards: Rewards, spec: ReadSpec, dialect: Dialect) -> tuple[e
     value = dialect.number(relation.column(mapping.value, field="column_mapping.value"))
     if spec.reward_type == "bool":
         return one, exp.cast(one.copy(), "double"), [value > exp.convert(0)]
-    return one, value, [_present(value)]
+    return (
+        one,
+        value,
+        [exp.Between(this=value.copy(), low=exp.convert(-LARGEST_VALUE), high=exp.convert(LARGEST_VALUE))],
+    )
 
 
 def _design_value(exposures: Exposures, name: str, dialect: Dialect) -> exp.Expr:

@@ -11,7 +11,7 @@ MICRO = dt.timedelta(microseconds=1)
 USERS = ["ann", "bob", "çelik 'o\"x", "dé%s", *(f"user-{i}" for i in range(40))]
 VARIANTS = ["a", "b", "B", "it's 50% off"]
 CONTEXTS = [None, "x", "y"]
-VALUES = [-0.5, 0.0, 0.25, 1.0, 1.0, 1.0, 3.0, 40.0]  # sums of them are exact, in any order
+VALUES = [-0.5, 0.0, 0.25, 1.0, 1.0, 1.0, 3.0, 40.0, 1e16]  # sums are exact, in any order; the last never is in one
 NAMES = ["signup", "buy", "refund", "other"]
 
 

@@ -165,7 +165,7 @@ class DuckDBStage:
             file.execute(
                 "CREATE TABLE seen (anonymous_id text, shown_at timestamp, variant json, context json, cta text, device text)"
             )
-            file.execute("CREATE TABLE won (user_id text, happened_at timestamptz, name text, value decimal(18, 2))")
+            file.execute("CREATE TABLE won (user_id text, happened_at timestamptz, name text, value decimal(20, 2))")
             file.execute("CREATE SCHEMA other; CREATE VIEW other.winners AS SELECT user_id FROM main.won")
             file.execute(f"INSERT INTO seen VALUES {literals(seen_rows(exposures))}")
             file.execute(f"INSERT INTO won VALUES {literals(won_rows(rewards))}")
@@ -204,7 +204,7 @@ class SnowflakeStage:
                 "CREATE TABLE seen (anonymous_id varchar, shown_at timestamp_ntz, variant variant, context varchar, cta varchar, device varchar)"
             )
             cursor.execute(
-                "CREATE TABLE won (user_id varchar, happened_at timestamp_tz, name varchar, value number(18, 2))"
+                "CREATE TABLE won (user_id varchar, happened_at timestamp_tz, name varchar, value number(20, 2))"
             )
             cursor.execute("CREATE SCHEMA other")
             cursor.execute("USE SCHEMA public")
@@ -269,7 +269,7 @@ class BigQueryStage:
             "CREATE TABLE shop.seen (anonymous_id text, shown_at timestamp, variant json, context text, cta text, device text)"
         )
         database.execute(
-            "CREATE TABLE shop.won (user_id text, happened_at timestamptz, name text, value decimal(18, 2))"
+            "CREATE TABLE shop.won (user_id text, happened_at timestamptz, name text, value decimal(20, 2))"
         )
         database.execute("CREATE VIEW other.winners AS SELECT user_id FROM shop.won")
         database.execute(f"INSERT INTO shop.seen VALUES {literals(seen_rows(exposures))}")

@@ -16,6 +16,7 @@ from tests.warehouse.conformance.events import CHANGED, NOW, WINDOW, Rewarded, d
 from tests.warehouse.conformance.stages import SEEN_SQL, WON_SQL
 from tests.warehouse.reference import Seen, Won
 from warehouse.connectors.base import Connector
+from warehouse.mapping import LARGEST_VALUE
 from warehouse.models import AssignmentSource, Exposure, Metric, Reward
 from warehouse.services import reading
 from warehouse.services.observations import Cell, ReadSpec, read_arms, read_cells, read_delays
@@ -53,7 +54,7 @@ def spec_of(kind: str) -> ReadSpec:
 def counted(rewards: Sequence[Rewarded], kind: str) -> list[Won]:
     """The rows that count, with what they count."""
     if kind == "numeric":
-        return [Won(r.anonymous_id, r.at, r.value) for r in rewards]
+        return [Won(r.anonymous_id, r.at, r.value) for r in rewards if r.value <= LARGEST_VALUE]
     if kind == "bool":
         return [Won(r.anonymous_id, r.at, 1.0) for r in rewards if r.value > 0]
     return [Won(r.anonymous_id, r.at, WEIGHTS[r.name]) for r in rewards if r.name in WEIGHTS]
