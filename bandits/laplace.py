@@ -17,6 +17,7 @@ from bandits.prior import Groups, Prior, updated_variances
 
 _AITKEN_FROM = 3  # variance steps before the changes are regular enough to extrapolate
 _AITKEN_RATIO = 0.8  # the slowest convergence that is believed
+_SMALLEST_STEP = 1e-4  # of a full step; where not even that is an improvement, none is taken
 
 
 @dataclass(frozen=True)
@@ -134,15 +135,16 @@ def _newton_step(
         moved, residual = centered + size * step, state.residual + size * residual_step
         return -0.5 * (float(precision @ moved**2) + float(finite @ residual**2))
 
-    start, size = state.log_likelihood + log_prior(0.0), 1.0
-    value = likelihood.log_likelihood(eta + shift)
-    while size > 1e-3 and not value + log_prior(size) >= start - 1e-9 * abs(start):
-        size *= 0.5
+    furthest = float(np.max(np.abs(shift), initial=0.0))
+    size = min(1.0, likelihood.reach / furthest) if furthest else 1.0
+    start, value = state.log_likelihood + log_prior(0.0), likelihood.log_likelihood(eta + size * shift)
+    while size and not value + log_prior(size) >= start - 1e-9 * abs(start):
+        size = 0.5 * size if size > _SMALLEST_STEP else 0.0
         value = likelihood.log_likelihood(eta + size * shift)
     state.coefficients = state.coefficients + size * step
     state.residual = state.residual + size * residual_step
     state.predictor, state.log_likelihood = eta + size * shift, value
-    return curvature, size * float(np.max(np.abs(shift), initial=0.0)) / likelihood.scale
+    return curvature, size * furthest / likelihood.scale
 
 
 def _curvature(cells: Cells, weights: FloatArray, precision: FloatArray, residual_precision: FloatArray) -> Curvature:

@@ -10,13 +10,20 @@ from bandits.cells import Cells
 
 Reward = Literal["bool", "numeric"]
 
+# Least error of the mean reward, in units of the prior: more could not be told beside the prior in 64 bits.
+_PRECISE = 1e-6
+
 
 class Likelihood(Protocol):
-    """What the Newton iteration needs to know; `center` and `scale` set the prior's location and unit."""
+    """What the Newton iteration needs to know; `center` and `scale` set the prior's location and unit.
+
+    `reach` is the largest change of eta for which the quadratic expansion is believed.
+    """
 
     center: float
     scale: float
     intercept_variance: float
+    reach: float
 
     def curvature(self, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weights w_i and gradient g_i of the log likelihood per cell."""
@@ -38,6 +45,7 @@ class Binomial:
     center: float
     intercept_variance: float
     scale: float = 1.0
+    reach: float = 5.0  # from where a rate is nearly 0 or 1, full steps overshoot to where all weights are 0
 
     @classmethod
     def of(cls, cells: Cells, intercept_variance: float) -> "Binomial":
@@ -66,6 +74,7 @@ class Gaussian:
     intercept_variance: float
     scale: float
     noise_variance: float
+    reach: float = float("inf")  # the expansion is exact
 
     @classmethod
     def of(cls, cells: Cells) -> "Gaussian":
@@ -76,6 +85,7 @@ class Gaussian:
         noise = _noise_variance(cells, mean, exposures)
         # effects are judged relative to the mean, or to its error where the mean is lost in noise
         scale = max(abs(mean), 2.0 * float(np.sqrt(noise / exposures)), 1e-12)
+        noise = max(noise, _PRECISE**2 * exposures * scale**2)
         return cls(cells.n, cells.total, mean, (10.0 * scale) ** 2, scale, noise)
 
     def curvature(self, eta: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -175,12 +175,12 @@ def readout(
     mean = mu.mean(axis=1)
     best = int(np.argmax(np.where(allowed, mean, -np.inf)))
     lo, hi = np.quantile(mu, [0.025, 0.975], axis=1)
-    reason = _thin_baseline(posterior, mean[0], lo[0], hi[0])
+    reason = _no_lift(posterior, mu[0])
     contexts, gain = [], np.zeros(draws)
     for at in per_context:
         overall = (scale.rewards(at.context) if at.rewards is None else at.rewards)[best]
         gain += at.weight * (at.draws - overall)
-        lift = None if reason else _lift(at.draws, at.baseline)
+        lift = _lift(at.draws, at.baseline) if reason is None and _is_not_zero(at.baseline) else None
         regret = _interval(at.draws - overall)
         contexts.append(ContextReadout(at.context, at.weight, at.best, _interval(at.draws), at.prob_best, lift, regret))
     beats = np.mean(mu > mu[0], axis=1)
@@ -242,13 +242,17 @@ def _prob_best(rewards: FloatArray, allowed: npt.NDArray[np.bool_]) -> FloatArra
     return counts
 
 
-def _thin_baseline(posterior: Posterior, mean: float, lo: float, hi: float) -> str | None:
-    if posterior.reward == "bool":
-        if mean * posterior.variant_n[0] < 1.0:
-            return "the baseline has less than one expected conversion"
-    elif lo <= 0.0 <= hi:
-        return "the baseline's mean cannot be told from zero"
-    return None
+def _no_lift(posterior: Posterior, baseline: FloatArray) -> str | None:
+    """Why nothing can be told relative to the baseline, given draws of its mean."""
+    if posterior.reward == "bool" and baseline.mean() * posterior.variant_n[0] < 1.0:
+        return "the baseline has less than one expected conversion"
+    return None if _is_not_zero(baseline) else "the baseline's mean cannot be told from zero"
+
+
+def _is_not_zero(baseline: FloatArray) -> bool:
+    """Whether draws of a baseline's mean can be divided by; a rate of one context may be as small as to round to 0."""
+    lo, hi = np.quantile(baseline, [0.025, 0.975])
+    return bool((lo > 0.0 or hi < 0.0) and baseline.all())
 
 
 def _interval(values: FloatArray) -> Interval:
