@@ -123,11 +123,11 @@ class Cells:
         """sum over seen variants of scale_v B_v B_v', with B_v = weight_v (design row) + environment_v; scale >= 0."""
         blocks, design = self.blocks, self.design_matrix
         if design.dense is not None:
-            root = np.sqrt(scale)[:, None]
-            B = np.empty((len(scale), blocks.size))
-            np.multiply(environment, root, out=B[:, blocks.environment])
-            np.multiply(design.dense, weight[:, None] * root, out=B[:, blocks.design])
-            product: FloatArray = B.T @ B
+            root = np.sqrt(scale)
+            B = np.empty((blocks.size, len(scale)))
+            np.multiply(environment.T, root, out=B[blocks.environment])
+            np.multiply(design.dense, weight * root, out=B[blocks.design])
+            product: FloatArray = B @ B.T
             return product
         gram = np.empty((blocks.size, blocks.size))
         gram[blocks.design, blocks.design] = design.gram(scale * weight**2)

@@ -34,7 +34,7 @@ class OneHotMatrix:
         multiplied = rows * self.columns**2 * _SECONDS_PER_FLOP
         self.dense: FloatArray | None = None
         if rows * self.columns <= _DENSE_ENTRIES and multiplied <= one_hot:
-            self.dense = self.take(np.arange(rows))
+            self.dense = np.ascontiguousarray(self.take(np.arange(rows)).T)
 
     def take(self, rows: IntArray) -> FloatArray:
         """The named rows of X, multiplied out."""
@@ -44,7 +44,7 @@ class OneHotMatrix:
     def dot(self, coefficients: FloatArray) -> FloatArray:
         """X b, (rows,)."""
         if self.dense is not None:
-            return self.dense @ coefficients
+            return coefficients @ self.dense
         result = np.zeros(self.rows)
         for j, (coding, index) in enumerate(zip(self.codings, self.indices, strict=True)):
             result += (coding @ coefficients[self.offsets[j] : self.offsets[j + 1]])[index]
@@ -53,7 +53,7 @@ class OneHotMatrix:
     def transposed_dot(self, values: FloatArray) -> FloatArray:
         """X' g, (columns,)."""
         if self.dense is not None:
-            return values @ self.dense
+            return self.dense @ values
         result = np.empty(self.columns)
         for j, (coding, index) in enumerate(zip(self.codings, self.indices, strict=True)):
             result[self.offsets[j] : self.offsets[j + 1]] = sums(index, values, len(coding)) @ coding
@@ -62,8 +62,8 @@ class OneHotMatrix:
     def gram(self, weights: FloatArray) -> FloatArray:
         """X' diag(weights) X for weights >= 0, (columns, columns)."""
         if self.dense is not None:
-            scaled = self.dense * np.sqrt(weights)[:, None]
-            return scaled.T @ scaled  # the same operand twice: BLAS does half the work
+            scaled = self.dense * np.sqrt(weights)
+            return scaled @ scaled.T  # the same operand twice: BLAS does half the work
         result = np.empty((self.columns, self.columns))
         for i, (left, rows) in enumerate(zip(self.codings, self.indices, strict=True)):
             at = slice(self.offsets[i], self.offsets[i + 1])
@@ -77,7 +77,7 @@ class OneHotMatrix:
     def cross(self, weights: FloatArray, other: FloatArray) -> FloatArray:
         """X' diag(weights) Y for a dense Y, (columns, Y's columns)."""
         if self.dense is not None:
-            return self.dense.T @ (other * weights[:, None])
+            return self.dense @ (other * weights[:, None])
         width = other.shape[1]
         weighted = (other * weights[:, None]).ravel()
         result = np.empty((self.columns, width))

@@ -17,6 +17,7 @@ from bandits.prior import Groups, Prior, updated_variances
 
 _AITKEN_FROM = 3  # variance steps before the changes are regular enough to extrapolate
 _AITKEN_RATIO = 0.8  # the slowest convergence that is believed
+_SAFE_MOVE = 0.1  # of eta, in units of the prior: weights hardly change by as much, so the step needs no second look
 _SMALLEST_STEP = 1e-4  # of a full step; where not even that is an improvement, none is taken
 
 
@@ -37,7 +38,7 @@ class Settings:
 class State:
     """Where the iteration stands: coefficients (M,), residuals of seen variants (V,), group and residual variances.
 
-    `predictor` (N,) and `log_likelihood` are what they give, once known; the rest is memory of the variances' steps.
+    `predictor` (N,) is what they give, once known; the rest is memory of the variances' steps.
     """
 
     coefficients: FloatArray
@@ -45,7 +46,6 @@ class State:
     variances: FloatArray
     residual_variance: float
     predictor: FloatArray | None = None
-    log_likelihood: float | None = None
     variance_steps: int = 0
     earlier_change: FloatArray | None = None
 
@@ -113,9 +113,8 @@ def _newton_step(
 ) -> tuple[Curvature, float]:
     """Move `state` by one damped Newton step; the curvature before it, and the largest change of eta."""
     blocks = cells.blocks
-    if state.predictor is None or state.log_likelihood is None:
+    if state.predictor is None:
         state.predictor = cells.predictor(state.coefficients, state.residual)
-        state.log_likelihood = likelihood.log_likelihood(state.predictor)
     eta = state.predictor
     weights, gradient = likelihood.curvature(eta)
     curvature = _curvature(cells, weights, precision, residual_precision)
@@ -131,19 +130,19 @@ def _newton_step(
     residual_step = gain * (residual_gradient - cells.by_seen(weights * shift))
     shift = shift + residual_step[cells.seen_of_cell]
 
-    def log_prior(size: float) -> float:
+    def log_posterior(size: float) -> float:
         moved, residual = centered + size * step, state.residual + size * residual_step
-        return -0.5 * (float(precision @ moved**2) + float(finite @ residual**2))
+        log_prior = -0.5 * (float(precision @ moved**2) + float(finite @ residual**2))
+        return likelihood.log_likelihood(eta + size * shift) + log_prior
 
-    furthest = float(np.max(np.abs(shift), initial=0.0))
-    size = min(1.0, likelihood.reach / furthest) if furthest else 1.0
-    start, value = state.log_likelihood + log_prior(0.0), likelihood.log_likelihood(eta + size * shift)
-    while size and not value + log_prior(size) >= start - 1e-9 * abs(start):
-        size = 0.5 * size if size > _SMALLEST_STEP else 0.0
-        value = likelihood.log_likelihood(eta + size * shift)
+    furthest, size = float(np.max(np.abs(shift), initial=0.0)), 1.0
+    if furthest > _SAFE_MOVE * likelihood.scale:
+        size, start = min(1.0, likelihood.reach / furthest), log_posterior(0.0)
+        while size and not log_posterior(size) >= start - 1e-9 * abs(start):
+            size = 0.5 * size if size > _SMALLEST_STEP else 0.0
     state.coefficients = state.coefficients + size * step
     state.residual = state.residual + size * residual_step
-    state.predictor, state.log_likelihood = eta + size * shift, value
+    state.predictor = eta + size * shift
     return curvature, size * furthest / likelihood.scale
 
 
@@ -153,9 +152,7 @@ def _curvature(cells: Cells, weights: FloatArray, precision: FloatArray, residua
     weight = cells.by_seen(weights)
     environment = cells.environment_sums(weights)
     residual = weight + residual_precision
-    free = np.isfinite(residual_precision)
-    # W_v - W_v^2 / h_v = W_v lambda_v / h_v, without cancellation
-    left = np.where(free, residual_precision / np.where(free, residual, 1.0), 1.0)
+    left = 1.0 / (1.0 + weight / residual_precision)  # W_v - W_v^2 / h_v = W_v lambda_v / h_v, without cancellation
     A = cells.variant_gram(weight, environment, left / np.maximum(weight, np.finfo(float).tiny))
     if blocks.n_environment:
         A[blocks.environment, blocks.environment] = (

@@ -100,8 +100,7 @@ class Groups:
 
     def sums(self, values: FloatArray) -> FloatArray:
         """Sum of a per-coefficient column over each group, (G,)."""
-        kept = self.of_coefficient >= 0
-        return sums(self.of_coefficient[kept], values[kept], len(self.size))
+        return sums(self.of_coefficient + 1, values, len(self.size) + 1)[1:]
 
 
 def updated_variances(

@@ -42,7 +42,7 @@ def seconds(function) -> float:
     return time.process_time() - started
 
 
-def against_statsmodels(rounds: int = 15) -> tuple[float, float, float]:
+def against_statsmodels(rounds: int = 45) -> tuple[float, float, float]:
     """Median seconds of (cold fit, warm fit, GLM) on 1,200 cells with about 70 coefficients, taken in turns."""
     import statsmodels.api as sm
 

@@ -60,7 +60,7 @@ def test_products_equal_those_of_the_multiplied_out_matrix(rng, dense):
     indices = [terms.design_index(term, variant) for term in terms.design_terms]
     matrix = OneHotMatrix([term.coding for term in terms.design_terms], indices, 60)
     X = matrix.take(np.arange(60))
-    matrix.dense = X if dense else None
+    matrix.dense = X.T if dense else None
     weights, other, group = rng.random(60), rng.random((60, 5)), rng.integers(0, 7, 60)
     assert np.allclose(matrix.gram(weights), X.T @ np.diag(weights) @ X)
     assert np.allclose(matrix.cross(weights, other), X.T @ (weights[:, None] * other))
