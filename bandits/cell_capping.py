@@ -29,7 +29,7 @@ def capped_cells(observations: Observations) -> Observations:
     Left as they are: cells with negative rewards among them, and cells of which hardly any holds a single reward.
     """
     n, total, squares = observations.n, observations.total, observations.total_squares
-    known = (total > 0) & (np.abs(total**2 - squares) <= 1e-9 * squares)
+    known = (squares > 0) & (total > 0) & (np.abs(total**2 - squares) <= 1e-9 * squares)
     if np.any(total < 0) or np.count_nonzero(known) < ENOUGH:
         return observations
     rewards = _Rewards.of(total[known], float(total.sum() / n.sum()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erfc, exp, isfinite, log, sqrt
+from math import erfc, exp, hypot, isfinite, log, sqrt
 
 from bandits.likelihood import Reward
 from bandits.sequences import always_valid_p, sequence_factor
@@ -10,6 +10,7 @@ from bandits.sequences import always_valid_p, sequence_factor
 Z_PUBLISHED = 1.96  # the published interval says 1.96, rounded
 Z95 = 1.959963984540054
 MIN_USERS = 100  # per arm, for an interval and a p-value
+NEGLIGIBLE = 1e-50  # a ratio of at least its inverse says nothing, and the squares of such ratios overflow
 PLANNED_ERROR = 0.1  # relative standard error at which sequences are tightest: lifts of 30 % show there
 
 
@@ -90,15 +91,14 @@ def measured_lift(holdout: ArmStatistics, model: ArmStatistics, *, reward: Rewar
     if not holdout.users or not model.users:
         return MeasuredLift(*rates, None, None, None, None, "an arm has no users")
     base, served = holdout.mean, model.mean
-    if base == 0:
+    error = 100.0 * _ratio_error(served, base, model.mean_variance(reward), holdout.mean_variance(reward))
+    if not isfinite(error):
         return MeasuredLift(*rates, None, None, None, None, "the holdout's rate is zero")
     lift = 100.0 * (served - base) / abs(base)
     if min(holdout.users, model.users) < MIN_USERS:
         reason = f"an interval needs at least {MIN_USERS} users in each arm"
         return MeasuredLift(*rates, lift, None, None, None, reason)
-    variance = model.mean_variance(reward) / base**2 + served**2 * holdout.mean_variance(reward) / base**4
-    error = 100.0 * sqrt(variance)
-    if error == 0:
+    if error < NEGLIGIBLE:
         return MeasuredLift(*rates, lift, None, None, None, "there is no variation within the arms")
     interval = (lift - Z_PUBLISHED * error, lift + Z_PUBLISHED * error)
     return MeasuredLift(*rates, lift, interval, two_sided_p(lift / error), error, None)
@@ -129,7 +129,7 @@ def stratified_lift(
     percent = _log_percent if reward == "bool" else _linear_percent
     if min(sum(hold.users for hold, _ in both), sum(model.users for _, model in both)) < MIN_USERS:
         return _without(len(both), f"an interval needs at least {MIN_USERS} users in each arm", percent(center))
-    if error == 0:
+    if error < NEGLIGIBLE:
         return _without(len(both), "there is no variation within the arms", percent(center))
     information, planned = error**-2, planned_error**-2
 
@@ -181,9 +181,18 @@ def _ratio_of_means(strata: Sequence[tuple[ArmStatistics, ArmStatistics]]) -> tu
         base_variance += share**2 * (hold.mean_variance("numeric") if hold.users > 1 else lonely[0] or 0.0)
         served_variance += share**2 * (model.mean_variance("numeric") if model.users > 1 else lonely[1] or 0.0)
     served, base = served / weight, base / weight
-    if abs(base) <= Z95 * sqrt(base_variance) / weight:
+    error = _ratio_error(served, base, served_variance, base_variance) / weight
+    if abs(base) <= Z95 * sqrt(base_variance) / weight or not isfinite(error):
         return "the holdout's mean cannot be told from zero"
-    return (served - base) / abs(base), sqrt(served_variance / base**2 + served**2 * base_variance / base**4) / weight
+    return (served - base) / abs(base), error
+
+
+def _ratio_error(served: float, base: float, served_variance: float, base_variance: float) -> float:
+    """Standard error of served / base by the delta method; infinite where the base is as good as zero."""
+    errors = sqrt(served_variance), sqrt(base_variance)
+    if abs(base) <= NEGLIGIBLE * max(abs(served), *errors):
+        return float("inf")
+    return hypot(errors[0] / base, served / base * (errors[1] / base))
 
 
 def _pooled_variance(arms: Sequence[ArmStatistics]) -> float | None:

@@ -45,7 +45,10 @@ def any_problem(rng: np.random.Generator) -> tuple[Design, Observations, dict[st
         total = np.where(rng.random(size) < 0.3, 0.0, n * rate.clip(0.0, 1.0))
         squares = total
     else:
-        mean, deviation = rng.choice([-1.0, 0.0, 1.0, 1e-9, 1e9, 1e15, -1e15]), rng.choice([0.0, 1e-12, 1.0, 1e6, 1e15])
+        mean, deviation = (
+            rng.choice([-1.0, 0.0, 1.0, 1e-170, 1e-9, 1e9, 1e15, -1e15]),
+            rng.choice([0.0, 1e-12, 1.0, 1e6, 1e15]),
+        )
         total = n * mean + np.sqrt(n) * deviation * rng.normal(size=size)
         squares = n * (mean**2 + deviation**2)
     columns = (rng.choice(seen, size), context, period, n, total, squares)

@@ -187,3 +187,25 @@ def test_the_chi_square_tail_matches_scipy():
 def test_impossible_arms_are_refused(bad):
     with pytest.raises(ValueError, match=r"users|total"):
         ArmStatistics(*bad)
+
+
+def test_any_arms_give_finite_numbers_or_a_reason(rng):
+    """Values as small as a float can be are acknowledged, so squares of rates and of ratios may be 0 or overflow."""
+    magnitudes = [5e-324, 1e-300, 1e-170, 1e-100, 1e-60, 1e-9, 1.0, 1e15]
+
+    def arm(magnitude):
+        users, mean, deviation = (
+            int(rng.choice([0, 1, 2, 99, 1000, 10**9])),
+            rng.normal(),
+            rng.choice([0.0, 1e-3, 10.0]),
+        )
+        total = magnitude * (users * mean + np.sqrt(users) * deviation * rng.normal())
+        return ArmStatistics(users, float(total), float(users * magnitude**2 * (mean**2 + deviation**2)))
+
+    for _ in range(3000):
+        held, served = rng.choice(magnitudes, 2)
+        strata = [(arm(held), arm(served)) for _ in range(rng.integers(1, 4))]
+        for lift in (measured_lift(*strata[0], reward="numeric"), stratified_lift(strata, reward="numeric")):
+            numbers = [lift.lift_percent, lift.p_value, *(lift.lift_ci or ())]
+            assert lift.reason or None not in numbers
+            assert all(np.isfinite(number) for number in numbers if number is not None)
