@@ -92,6 +92,13 @@ def read(tenant: Tenant, optimization: Optimization, what: str) -> dict[str, Any
     return found
 
 
+def read_all(tenant: Tenant, optimization: Optimization) -> None:
+    for what in READS:
+        read(tenant, optimization, what)
+    assert tenant.client.get(f"/api/v2/optimizations/{optimization.pk}/results.csv").status_code == 200
+    assert tenant.client.get(f"/api/v2/models/{optimization.models.get().pk}/state").status_code == 200
+
+
 def train(tenant: Tenant, optimization: Optimization) -> Any:
     return tenant.client.post(f"/api/v2/models/{optimization.models.get().pk}/train")
 
@@ -106,10 +113,7 @@ def test_every_read_answers_with_nulls_that_have_a_reason(
     arrange(optimization)
     if trained:
         assert train(acme, optimization).status_code == 200
-    for what in READS:
-        read(acme, optimization, what)
-    assert acme.client.get(f"/api/v2/optimizations/{optimization.pk}/results.csv").status_code == 200
-    assert acme.client.get(f"/api/v2/models/{optimization.models.get().pk}/state").status_code == 200
+    read_all(acme, optimization)
     shown = read(acme, optimization, "results")
     measured = shown["primary_metric_vs_holdout"]
     for numbers in (measured, measured["robust"]):
@@ -124,6 +128,20 @@ def test_every_read_answers_with_nulls_that_have_a_reason(
         assert guard["reason"]
     if arrange is not all_in_one_day or not trained:
         assert measured["robust"]["verdict"] != "better"
+
+
+@pytest.mark.parametrize("value", [5e-324, 1e-170, -1e-100, 1e15, 1e16, 1e308])
+def test_rewards_of_any_magnitude(acme: Tenant, value: float) -> None:
+    optimization = guarded(acme, training_data_config=NUMERIC)
+    for prefix, variant, share in (("a", CONTROL, 1.0), ("b", BETTER, 0.5)):
+        add_exposures(
+            optimization, 300, conversions=150, at=days_ago(3), prefix=prefix, variant=variant, value=share * value
+        )
+    assert train(acme, optimization).status_code == 200
+    read_all(acme, optimization)
+    browser = acme.browser()
+    for page in ("", "/variants", "/factors", "/contexts", "/guardrails", "/health", "/report"):
+        assert browser.get(f"/optimizations/{optimization.pk}{page}").status_code == 200, page
 
 
 def test_one_day_is_enough_for_a_lift(acme: Tenant) -> None:
