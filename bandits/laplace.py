@@ -82,7 +82,7 @@ def laplace(cells: Cells, likelihood: Likelihood, groups: Groups, state: State, 
     """Newton steps on (beta, u), each followed by one empirical-Bayes step on the variances."""
     prior, scale = settings.prior, likelihood.scale
     guesses = groups.guesses(prior, random_walk=settings.random_walk) * scale
-    converged = False
+    converged, changed = False, np.inf if settings.empirical_bayes else 0.0
     iteration = 0
     curvature: Curvature | None = None
     while iteration < settings.max_iterations and not converged:
@@ -90,10 +90,10 @@ def laplace(cells: Cells, likelihood: Likelihood, groups: Groups, state: State, 
         precision = groups.precision(state.variances, 1.0 / likelihood.intercept_variance)
         residual_precision = _residual_precision(cells, state.residual_variance, scale, settings)
         curvature, moved = _newton_step(cells, likelihood, state, precision, residual_precision)
-        changed = 0.0
-        if settings.empirical_bayes:
+        settled = moved < settings.predictor_tolerance
+        if settings.empirical_bayes and not (settled and changed < settings.variance_tolerance):
             changed = _variance_step(cells, groups, guesses, state, curvature, scale, settings)
-        converged = changed < settings.variance_tolerance and moved < settings.predictor_tolerance
+        converged = settled and changed < settings.variance_tolerance
     if curvature is None:
         raise ValueError("max_iterations: must be at least 1")
     return Fitted(state, curvature, groups, guesses, iteration, converged)
