@@ -10,6 +10,7 @@ RewardType = Literal["bool", "numeric"]
 FAILURE = "failure"  # the outcome of an exposure without any: no outcome may take its name
 # of a value or a weight that counts: one much larger could make every sum infinite, and end all training
 LARGEST_VALUE = 1e15
+SMALLEST_VALUE = 1e-100  # smaller ones are 0: PostgreSQL refuses to square what then is none
 IN_BOUNDS = "from -1e15 to 1e15"
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlglot import exp
 
 from levered_site.errors import InvalidRequest, Issue
-from warehouse.mapping import LARGEST_VALUE
+from warehouse.mapping import LARGEST_VALUE, SMALLEST_VALUE
 from warehouse.sql.dialects import Dialect
 from warehouse.sql.spec import Exposures, Period, ReadSpec, Relation, Rewards
 
@@ -172,11 +172,12 @@ def _reward_value(rewards: Rewards, spec: ReadSpec, dialect: Dialect) -> tuple[e
     value = dialect.number(relation.column(mapping.value, field="column_mapping.value"))
     if spec.reward_type == "bool":
         return one, exp.cast(one.copy(), "double"), [value > exp.convert(0)]
-    return (
-        one,
-        value,
-        [exp.Between(this=value.copy(), low=exp.convert(-LARGEST_VALUE), high=exp.convert(LARGEST_VALUE))],
-    )
+    not_tiny = exp.case().when(_within(value, SMALLEST_VALUE), exp.convert(0.0)).else_(value)
+    return one, not_tiny, [_within(value, LARGEST_VALUE)]
+
+
+def _within(value: exp.Expr, size: float) -> exp.Expr:
+    return exp.Between(this=value.copy(), low=exp.convert(-size), high=exp.convert(size))
 
 
 def _design_value(exposures: Exposures, name: str, dialect: Dialect) -> exp.Expr:
