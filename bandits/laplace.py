@@ -11,12 +11,11 @@ import numpy as np
 
 from bandits.arrays import FloatArray
 from bandits.cells import Cells
+from bandits.empirical_bayes import EmpiricalBayes
 from bandits.inverse import inverse
 from bandits.likelihood import Likelihood
-from bandits.prior import Groups, Prior, updated_variances
+from bandits.prior import Groups, Prior
 
-_AITKEN_FROM = 3  # variance steps before the changes are regular enough to extrapolate
-_AITKEN_RATIO = 0.8  # the slowest convergence that is believed
 _SAFE_MOVE = 0.1  # of eta, in units of the prior: weights hardly change by as much, so the step needs no second look
 _SMALLEST_STEP = 1e-4  # of a full step; where not even that is an improvement, none is taken
 
@@ -38,7 +37,7 @@ class Settings:
 class State:
     """Where the iteration stands: coefficients (M,), residuals of seen variants (V,), group and residual variances.
 
-    `predictor` (N,) is what they give, once known; the rest is memory of the variances' steps.
+    `predictor` (N,) is what they give, once known.
     """
 
     coefficients: FloatArray
@@ -46,8 +45,6 @@ class State:
     variances: FloatArray
     residual_variance: float
     predictor: FloatArray | None = None
-    variance_steps: int = 0
-    earlier_change: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +69,6 @@ class Curvature:
 class Fitted:
     state: State
     curvature: Curvature
-    groups: Groups
-    guesses: FloatArray
     iterations: int
     converged: bool
 
@@ -82,6 +77,8 @@ def laplace(cells: Cells, likelihood: Likelihood, groups: Groups, state: State, 
     """Newton steps on (beta, u), each followed by one empirical-Bayes step on the variances."""
     prior, scale = settings.prior, likelihood.scale
     guesses = groups.guesses(prior, random_walk=settings.random_walk) * scale
+    residuals = (int(np.sum(cells.seen != 0)), prior.residual * scale) if settings.residuals else None
+    bayes = EmpiricalBayes(groups, prior, guesses, residuals)
     converged, changed = False, np.inf if settings.empirical_bayes else 0.0
     iteration = 0
     curvature: Curvature | None = None
@@ -92,11 +89,11 @@ def laplace(cells: Cells, likelihood: Likelihood, groups: Groups, state: State, 
         curvature, moved = _newton_step(cells, likelihood, state, precision, residual_precision)
         settled = moved < settings.predictor_tolerance
         if settings.empirical_bayes and not (settled and changed < settings.variance_tolerance):
-            changed = _variance_step(cells, groups, guesses, state, curvature, scale, settings)
+            changed = _variance_step(cells, groups, state, curvature, bayes, settings)
         converged = settled and changed < settings.variance_tolerance
     if curvature is None:
         raise ValueError("max_iterations: must be at least 1")
-    return Fitted(state, curvature, groups, guesses, iteration, converged)
+    return Fitted(state, curvature, iteration, converged)
 
 
 def _residual_precision(cells: Cells, variance: float, scale: float, settings: Settings) -> FloatArray:
@@ -163,50 +160,22 @@ def _curvature(cells: Cells, weights: FloatArray, precision: FloatArray, residua
 
 
 def _variance_step(
-    cells: Cells,
-    groups: Groups,
-    guesses: FloatArray,
-    state: State,
-    curvature: Curvature,
-    scale: float,
-    settings: Settings,
+    cells: Cells, groups: Groups, state: State, curvature: Curvature, bayes: EmpiricalBayes, settings: Settings
 ) -> float:
-    """Replace the variances in `state`; the largest change of a log variance by the fixed-point step."""
-    prior = settings.prior
-    marginal = curvature.covariance.diagonal()
+    """Replace the variances in `state`; the largest change of a log variance by one step of their fixed point."""
     squares = groups.sums(state.coefficients**2)
-    effective = (groups.size - groups.sums(marginal) / state.variances).clip(0.0, groups.size)
-    variances = updated_variances(groups, prior, guesses, squares, effective)
-    change = np.log(variances / state.variances)
-    if settings.residuals:
-        others = cells.seen != 0
-        spread = _total_residual_variance(cells, curvature, others)
-        count = int(others.sum())
-        gamma = min(max(count - spread / state.residual_variance, 0.0), count)
-        shape = 2 * prior.order_shape
-        guess = (prior.residual * scale) ** 2
-        replaced = (float(np.sum(state.residual[others] ** 2)) + shape * guess) / (gamma + shape)
-        change = np.append(change, np.log(replaced / state.residual_variance))
-    step = _extrapolated(change, state)
-    state.variances = state.variances * np.exp(step[: len(variances)])
-    if settings.residuals:
-        state.residual_variance *= float(np.exp(step[-1]))
-    return float(np.max(np.abs(change), initial=0.0))
-
-
-def _extrapolated(change: FloatArray, state: State) -> FloatArray:
-    """The step to take where the fixed-point iteration would change log variances by `change`.
-
-    The iteration converges geometrically and sometimes slowly. From two changes in a row Aitken's rule gives the limit,
-    change / (1 - ratio); it is used every other step once the first, large changes are over.
-    """
-    earlier, state.earlier_change = state.earlier_change, change
-    state.variance_steps += 1
-    if earlier is None or state.variance_steps < _AITKEN_FROM:
+    spread = groups.sums(curvature.covariance.diagonal())
+    if not settings.residuals:
+        state.variances, change = bayes.step(state.variances, squares, spread)
         return change
-    state.earlier_change = None
-    ratio = np.where(earlier * change > 0, change / np.where(earlier == 0, 1.0, earlier), 0.0)
-    return change / (1.0 - np.clip(ratio, 0.0, _AITKEN_RATIO))
+    others = cells.seen != 0
+    variances, change = bayes.step(
+        np.append(state.variances, state.residual_variance),
+        np.append(squares, np.sum(state.residual[others] ** 2)),
+        np.append(spread, _total_residual_variance(cells, curvature, others)),
+    )
+    state.variances, state.residual_variance = variances[:-1], float(variances[-1])
+    return change
 
 
 def _total_residual_variance(cells: Cells, curvature: Curvature, others: FloatArray) -> float:

@@ -1,4 +1,4 @@
-"""The hierarchical prior, and its variances learned by empirical Bayes."""
+"""The hierarchical prior: what is guessed, and which coefficients share a variance."""
 
 from dataclasses import dataclass
 
@@ -51,15 +51,12 @@ class Groups:
         members: members of each group's term (factor numbers), () for periods.
         of_coefficient: int (M,), group of each coefficient; -1 for the intercept.
         size: int (G,), coefficients per group.
-        order_index: int (G,), number of each group's order; groups_per_order: int (orders,).
     """
 
     order: tuple[str, ...]
     members: tuple[tuple[int, ...], ...]
     of_coefficient: IntArray
     size: IntArray
-    order_index: IntArray
-    groups_per_order: IntArray
 
     @classmethod
     def of(cls, blocks: Blocks) -> "Groups":
@@ -77,10 +74,7 @@ class Groups:
             order.append("period")
             members.append(())
         size = np.bincount(of_coefficient[of_coefficient >= 0], minlength=len(order)).astype(np.int64)
-        names = list(dict.fromkeys(order))
-        index = np.array([names.index(name) for name in order], np.int64)
-        per_order = np.bincount(index, minlength=len(names)).astype(np.int64)
-        return cls(tuple(order), tuple(members), of_coefficient, size, index, per_order)
+        return cls(tuple(order), tuple(members), of_coefficient, size)
 
     def guesses(self, prior: Prior, *, random_walk: bool) -> FloatArray:
         """Prior standard deviation of each group, (G,)."""
@@ -101,27 +95,3 @@ class Groups:
     def sums(self, values: FloatArray) -> FloatArray:
         """Sum of a per-coefficient column over each group, (G,)."""
         return sums(self.of_coefficient + 1, values, len(self.size) + 1)[1:]
-
-
-def updated_variances(
-    groups: Groups, prior: Prior, guesses: FloatArray, squares: FloatArray, effective: FloatArray
-) -> FloatArray:
-    """One empirical-Bayes step: group variances from the current Laplace posterior.
-
-    The fixed point makes the log of (Laplace marginal likelihood x inverse-gamma hyperpriors) stationary in log tau^2
-    (MacKay 1992, "Bayesian interpolation", eq. 4.8, with the hyperprior's pseudo-observations 2a added):
-    pooled T = (sum q + 2 a_0 s^2) / (sum gamma + 2 a_0), term tau^2 = (q + 2 a_1 T) / (gamma + 2 a_1).
-
-    Args:
-        guesses: prior standard deviation per group, (G,).
-        squares: q, sum of squared posterior means per group, (G,).
-        effective: gamma, effective number of parameters per group, (G,).
-    """
-    index, count = groups.order_index, groups.groups_per_order
-    shape = 2 * prior.order_shape
-    # every group of an order has the same guess, so the mean of the squares is that square
-    guess = sums(index, guesses**2, len(count)) / count
-    pooled = (sums(index, squares, len(count)) + shape * guess) / (sums(index, effective, len(count)) + shape)
-    shape = 2 * prior.term_shape
-    own: FloatArray = (squares + shape * pooled[index]) / (effective + shape)
-    return np.where(count[index] == 1, pooled[index], own)
