@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from levered_site.errors import InvalidRequest, Issue
 
@@ -150,8 +150,8 @@ def _outcome(item: object, path: str, raw: Mapping[str, Any]) -> tuple[Outcome |
         issues.append(Issue(f"{path}.key", "An outcome needs a key."))
     elif key == FAILURE:
         issues.append(Issue(f"{path}.key", f"'{FAILURE}' is reserved for exposures without an outcome."))
-    if not _is_number(weight):
-        issues.append(Issue(f"{path}.weight", f"The weight must be a number {IN_BOUNDS}."))
+    if not _is_number(weight) or 0 < abs(weight) < SMALLEST_VALUE:
+        issues.append(Issue(f"{path}.weight", f"The weight must be 0 or a number {IN_BOUNDS}, from 1e-100 in size."))
     if not isinstance(match, Mapping) or set(match) != {"by", "value"} or match["by"] not in ("name", "value"):
         issues.append(Issue(f"{path}.match", "A match is {'by': 'name' or 'value', 'value': what it equals}."))
         return None, issues
@@ -167,5 +167,5 @@ def _outcome(item: object, path: str, raw: Mapping[str, Any]) -> tuple[Outcome |
     return Outcome(str(key), float(str(weight)), by, equals if by == "name" else float(equals)), []
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_VALUE

@@ -158,7 +158,7 @@ class TestMetrics:
                     {"column_mapping": NAMED | {"outcomes": [OUTCOMES[0], OUTCOMES[1] | {"weight": weight}]}},
                     "column_mapping.outcomes[1].weight",
                 )
-                for weight in ("x", True, -1.1e15, 10**300)
+                for weight in ("x", True, -1.1e15, 10**300, 1e-170)
             ),
             (
                 {"column_mapping": NAMED | {"outcomes": [OUTCOMES[0], OUTCOMES[1] | {"match": {}}]}},
