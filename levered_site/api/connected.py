@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -17,10 +18,14 @@ from levered_site.organizations.models import ConnectedApplication
 class ConnectedApplicationOutput(serializers.ModelSerializer[ConnectedApplication]):
     name = serializers.CharField(source="application.name", help_text="As the application calls itself.")
     user = serializers.EmailField(source="user.email", help_text="For whom it acts.")
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(list(settings.OAUTH_SCOPES)),
+        help_text="What it was allowed; it may never do more than its person.",
+    )
 
     class Meta:
         model = ConnectedApplication
-        fields = ["id", "name", "user", "created_at", "last_used_at"]
+        fields = ["id", "name", "user", "scopes", "created_at", "last_used_at"]
 
 
 class ConnectedApplicationList(serializers.Serializer[Any]):

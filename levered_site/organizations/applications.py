@@ -3,9 +3,11 @@
 import datetime as dt
 import hashlib
 import secrets
+from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application, Grant, RefreshToken
@@ -40,15 +42,33 @@ def connect(user: User, organization: Organization, *, application: Application,
         audit.record(organization, "application.allowed", connection, after={"scopes": scopes}, by=user)
 
 
-def list_connections(caller: Principal) -> models.QuerySet[ConnectedApplication]:
-    """What the caller has allowed applications to do for them; administrators see everybody's."""
+def list_connections(caller: Principal) -> list[ConnectedApplication]:
+    """What the caller has allowed applications to do for them; administrators see everybody's.
+
+    `scopes` are those of the tokens that an application can use, or can have renewed.
+    """
+    connections = list(_connections(caller))
+    alive = models.Q(expires__gt=timezone.now()) | models.Q(refresh_token__in=RefreshToken.objects.filter(revoked=None))
+    tokens = AccessToken.objects.filter(
+        alive, user__in={c.user_id for c in connections}, application__in={c.application_id for c in connections}
+    )
+    held: dict[tuple[int, int], set[str]] = defaultdict(set)
+    for user, application, scopes in tokens.values_list("user_id", "application_id", "scope"):
+        held[user, application] |= set(scopes.split())
+    for connection in connections:
+        scopes = held[connection.user_id, connection.application_id]
+        connection.scopes = [scope for scope in settings.OAUTH_SCOPES if scope in scopes]
+    return connections
+
+
+def _connections(caller: Principal) -> models.QuerySet[ConnectedApplication]:
     found = caller.organization.connected_applications.select_related("application", "user", "organization")
     return found if caller.may("administer") else found.filter(user=caller.user)
 
 
 def disconnect(caller: Principal, *, connection_id: UUID) -> ConnectedApplication:
     """Ends at once what an application may do."""
-    found = list_connections(caller).filter(pk=connection_id).first()
+    found = _connections(caller).filter(pk=connection_id).first()
     if found is None:
         raise NotFound("Connected application not found")
     end(found)

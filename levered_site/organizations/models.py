@@ -189,6 +189,7 @@ class ConnectedApplication(models.Model):
     application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="connections")
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    scopes: list[str]  # of its tokens, as `applications.list_connections` found them
 
     class Meta:
         ordering = ["-created_at"]

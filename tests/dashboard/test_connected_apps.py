@@ -1,7 +1,11 @@
 """Settings > Connected apps, and the same by the API."""
 
+import datetime as dt
+
 import pytest
 from django.conf import LazySettings
+from django.utils import timezone
+from oauth2_provider.models import AccessToken, RefreshToken
 
 from levered_site.organizations.models import Role
 from tests.conftest import Tenant, client_with
@@ -48,6 +52,26 @@ def test_administrators_see_and_end_everybodys(sign_in: SignIn, acme: Tenant, gl
     assert acme.client.delete(one).status_code == 204
     assert acme.client.delete(one).status_code == 404
     assert client_with(token).get("/api/v2/me").status_code == 401
+
+
+def test_scopes_are_those_of_tokens_that_can_still_be_used(sign_in: SignIn, acme: Tenant) -> None:
+    browser, reader, editor = sign_in(acme), Application(), Application()
+    refresh_token = reader.tokens(browser, scope="read")["refresh_token"]
+    editor.tokens(browser)
+
+    def listed() -> list[list[str]]:
+        return [c["scopes"] for c in acme.client.get(API).json()["connected_applications"]]
+
+    assert listed() == [["read", "manage"], ["read"]]
+    AccessToken.objects.update(expires=timezone.now() - dt.timedelta(hours=1))
+    assert listed() == [["read", "manage"], ["read"]]  # they can be renewed
+    assert reader.refresh(refresh_token).status_code == 200
+    assert listed() == [["read", "manage"], ["read"]]
+    html = browser.get(URL).content.decode()
+    assert (html.count(">read<"), html.count(">manage<")) == (2, 1)
+    RefreshToken.objects.filter(access_token__application__client_id=editor.client_id).update(revoked=timezone.now())
+    assert listed() == [[], ["read"]]
+    assert "None left" in browser.get(URL).content.decode()
 
 
 def test_with_an_issuer_agents_sign_in_there(sign_in: SignIn, acme: Tenant, settings: LazySettings) -> None:

@@ -17,7 +17,7 @@ class ConnectedAppsView(DashboardView):
 
     def get(self, request: Any) -> HttpResponse:
         context = {
-            "connections": list(list_connections(request.principal)),
+            "connections": list_connections(request.principal),
             "address": request.build_absolute_uri("/mcp"),
             "issuer": settings.OIDC_ISSUER,
         }
