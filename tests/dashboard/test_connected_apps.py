@@ -71,7 +71,7 @@ def test_scopes_are_those_of_tokens_that_can_still_be_used(sign_in: SignIn, acme
     assert (html.count(">read<"), html.count(">manage<")) == (2, 1)
     RefreshToken.objects.filter(access_token__application__client_id=editor.client_id).update(revoked=timezone.now())
     assert listed() == [[], ["read"]]
-    assert "None left" in browser.get(URL).content.decode()
+    assert "no token" in browser.get(URL).content.decode()
 
 
 def test_with_an_issuer_agents_sign_in_there(sign_in: SignIn, acme: Tenant, settings: LazySettings) -> None:
