@@ -1,10 +1,14 @@
 """What the worker does. Tasks take ids, look again, and leave quietly when there is nothing left to do."""
 
+import datetime as dt
+from collections.abc import Callable
+from http.client import HTTPException
+
 import structlog
 from oauth2_provider.models import clear_expired
 
 from levered_site.errors import Conflict, InvalidRequest, Unavailable
-from levered_site.queue import enqueue
+from levered_site.queue import enqueue, enqueue_later
 from levered_site.sessions import SessionStore
 from optimizations.models import BanditModel, Guardrail, Optimization, TrainingRun
 from optimizations.services import notifications
@@ -14,6 +18,7 @@ from optimizations.services.training import has_new_data, train
 from optimizations.states import ModelStatus, Status
 
 log = structlog.get_logger("levered.tasks")
+RETRY_MINUTES = (1, 5, 30, 120, 480)
 
 
 def train_due_models() -> int:
@@ -65,16 +70,27 @@ def forget_expired() -> None:
     clear_expired()
 
 
-def mail_violation(guardrail_id: str) -> int:
-    guardrail = _guardrail(guardrail_id)
-    return notifications.mail_violation(guardrail) if guardrail else 0
+def mail_violation(guardrail_id: str, recipient: str, attempt: int = 0) -> bool:
+    return _tell(notifications.mail_violation, guardrail_id, recipient, attempt=attempt)
 
 
-def post_violation(guardrail_id: str) -> bool:
-    guardrail = _guardrail(guardrail_id)
-    return notifications.post_violation(guardrail) if guardrail else False
+def post_violation(guardrail_id: str, attempt: int = 0) -> bool:
+    return _tell(notifications.post_violation, guardrail_id, attempt=attempt)
 
 
-def _guardrail(guardrail_id: str) -> Guardrail | None:
-    found = Guardrail.objects.select_related("metric", "optimization__organization")
-    return found.filter(pk=guardrail_id).first()
+def _tell(send: Callable[..., bool], guardrail_id: str, *to: str, attempt: int) -> bool:
+    """Whether it arrived. What does not is sent again after each of `RETRY_MINUTES`, and then is a failed task."""
+    guardrail = Guardrail.objects.select_related("metric", "optimization__organization").filter(pk=guardrail_id).first()
+    if guardrail is None:
+        return False
+    try:
+        return send(guardrail, *to)
+    except (OSError, HTTPException, Unavailable) as error:
+        if attempt == len(RETRY_MINUTES):
+            raise
+        delay = dt.timedelta(minutes=RETRY_MINUTES[attempt])
+        log.warning(
+            "violation_not_told", guardrail=guardrail_id, by=send.__name__, error=str(error), again_in=str(delay)
+        )
+        enqueue_later(f"optimizations.tasks.{send.__name__}", guardrail_id, *to, attempt + 1, delay=delay)
+        return False

@@ -15,6 +15,7 @@ from levered_site.organizations import audit
 from levered_site.queue import enqueue
 from optimizations.models import Guardrail, Optimization
 from optimizations.services.measured import arm_total, pair, published_arms, strata_of
+from optimizations.services.notifications import admins
 from optimizations.services.observations import config_of, reward_of, spec_of
 from optimizations.services.pausing import pause
 from warehouse.mapping import RewardType
@@ -80,8 +81,9 @@ def _act(optimization: Optimization, guardrail: Guardrail) -> None:
     audit.record(optimization.organization, "guardrail.violated", guardrail, after=detail)
     if guardrail.on_violation == Guardrail.OnViolation.PAUSE:
         pause(optimization, detail=detail)
-    for channel in ("mail_violation", "post_violation"):
-        enqueue(f"optimizations.tasks.{channel}", str(guardrail.pk))
+    enqueue("optimizations.tasks.post_violation", str(guardrail.pk))
+    for recipient in admins(optimization.organization):
+        enqueue("optimizations.tasks.mail_violation", str(guardrail.pk), recipient)
     log.warning("guardrail_violated", optimization=str(optimization.pk), **detail)
 
 

@@ -13,38 +13,45 @@ from django.conf import settings
 from django.core.mail import send_mail
 
 from levered_site.addresses import vetted_address
-from levered_site.errors import InvalidRequest
-from levered_site.organizations.models import Role, User
+from levered_site.errors import InvalidRequest, Unavailable
+from levered_site.organizations.models import Organization, Role, User
 from optimizations.models import Guardrail
 
 SIGNATURE = "X-Levered-Signature"
 TIMEOUT_SECONDS = 10
 
 
-def mail_violation(guardrail: Guardrail) -> int:
-    """Writes to every active admin; returns to how many. None is written when no mail server is configured."""
-    optimization = guardrail.optimization
-    admins = User.objects.filter(
-        is_active=True, memberships__organization=optimization.organization, memberships__role=Role.ADMIN
+def admins(organization: Organization) -> list[str]:
+    """The addresses that learn of a violation."""
+    found = User.objects.filter(
+        is_active=True, memberships__organization=organization, memberships__role=Role.ADMIN
     ).values_list("email", flat=True)
-    recipients = sorted(set(admins))
+    return sorted(set(found))
+
+
+def mail_violation(guardrail: Guardrail, recipient: str) -> bool:
+    """Writes to one admin: a letter each, nobody sees the others' addresses. Goes nowhere without a mail server.
+
+    Raises:
+        OSError: the mail server is away or refuses.
+    """
+    optimization = guardrail.optimization
     paused = "The baseline is now served to everyone until somebody resumes it.\n" if optimization.paused_at else ""
-    for recipient in recipients:  # one letter each: nobody sees the others' addresses
-        send_mail(
-            f"Guardrail violated: {_line(guardrail.metric.name)} in {_line(optimization.name)}",
-            f"{guardrail.reason}\n\nOptimization: {optimization.name} ({optimization.pk})\n{paused}",
-            None,
-            [recipient],
-        )
-    return len(recipients)
+    sent = send_mail(
+        f"Guardrail violated: {_line(guardrail.metric.name)} in {_line(optimization.name)}",
+        f"{guardrail.reason}\n\nOptimization: {optimization.name} ({optimization.pk})\n{paused}",
+        None,
+        [recipient],
+    )
+    return sent > 0
 
 
 def post_violation(guardrail: Guardrail) -> bool:
-    """Posts to `LEVERED_WEBHOOK_URL`, signed; False when none is configured or the answer is no 2xx.
+    """Posts to `LEVERED_WEBHOOK_URL`, signed; False when none is configured.
 
     Raises:
         InvalidRequest: the address is none that may be posted to (`levered_site.addresses`).
-        Unavailable: its host is not resolved.
+        Unavailable: its host is not resolved, or the answer is no 2xx.
         OSError, HTTPException: it does not answer.
     """
     if not settings.WEBHOOK_URL:
@@ -61,7 +68,10 @@ def post_violation(guardrail: Guardrail) -> bool:
         }
     )
     headers = {"Content-Type": "application/json", SIGNATURE: sign(body, at=int(time.time()))}
-    return 200 <= _post(settings.WEBHOOK_URL, body, headers) < 300
+    status = _post(settings.WEBHOOK_URL, body, headers)
+    if not 200 <= status < 300:
+        raise Unavailable(f"The webhook answered {status}.")
+    return True
 
 
 def _post(url: str, body: bytes, headers: dict[str, str]) -> int:
