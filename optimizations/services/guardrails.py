@@ -123,13 +123,13 @@ def _reason(guardrail: Guardrail, status: GuardrailStatus, lift: StratifiedLift)
         return f"Too early: {lift.reason}."
     moved = "fall" if guardrail.direction == Guardrail.Direction.INCREASE else "rise"
     low, high = lift.sequence
-    between = f"{low:+.1f} % to {high:+.1f} %"
+    between = f"{low:+.1f} % and {high:+.1f} %"
     limit = f"the metric must not {moved} by more than {guardrail.margin_percent:g} %"
     if status == "violated":
         return f"Violated: {limit}, and the change lies between {between}."
     if status == "ok":
         return f"{limit[0].upper()}{limit[1:]}; the change lies between {between}."
-    return f"Too early: {limit}; the change may be anything from {between}."
+    return f"Too early: {limit}; the change may be anything between {between}."
 
 
 def _direction(guardrail: Guardrail) -> Direction:
