@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TypeVar
 from uuid import UUID
 
@@ -20,18 +19,16 @@ from django.db import OperationalError, connection
 from levered_site.errors import Unavailable
 from optimizations.services import loading
 from optimizations.services.catalogue import Catalogue
-from optimizations.services.snapshot import Codes, Snapshot
+from optimizations.services.context_builder import ContextBuilder
+from optimizations.services.misses import Misses
+from optimizations.services.snapshot import Snapshot
 
 log = structlog.get_logger("levered.serving")
 Found = TypeVar("Found")
 
 SWEEP_SECONDS = 30.0  # between comparisons of everything, which also notice deleted rows and a restored database
-BUILD_SECONDS = 0.2  # spent on a new version's contexts before it is served; the rest is built while it is
-BUILD_AHEAD_VARIANTS = 1000  # beyond, one context alone may take longer than that
 FIRST_LOAD_SECONDS = 10.0
 MISS_SECONDS = 1.0  # how long a look-up waits for the poll that it asked for
-MISSES_PER_SECOND, MISS_BURST = 20.0, 20.0  # polls that misses may ask for: nobody drives the database by guessing ids
-KNOWN_MISSES = 10_000
 REPEAT_LOG_SECONDS = 60.0
 
 
@@ -61,9 +58,8 @@ class SnapshotStore:
         self._turn = threading.Condition()
         self._begun = self._done = 0
         self._sweep_asked = False
-        self._tokens, self._tokens_at = MISS_BURST, time.monotonic()
-        self._misses: set[object] = set()
-        self._unbuilt: SimpleQueue[tuple[Snapshot, Codes] | None] = SimpleQueue()
+        self._misses = Misses()
+        self._builder = ContextBuilder(self._is_outdated)
 
     # --- look-ups: memory only ------------------------------------------------------------------------------------
 
@@ -110,27 +106,15 @@ class SnapshotStore:
         if settings.SNAPSHOT_POLL_SECONDS <= 0:
             self.refresh()
             return look()
-        if self._loaded and (key in self._misses or not self._take_token()):
+        if self._loaded and not self._misses.may_ask(key):
             return look()
         fresh = self._await_poll(MISS_SECONDS, sweep=True)
         found = look()
         if found is None:
             if not fresh:
                 raise Unavailable("The database does not answer; please retry.")
-            if len(self._misses) >= KNOWN_MISSES:
-                self._misses = set()
-            self._misses.add(key)  # if it is made later, the regular poll brings it
+            self._misses.remember(key)
         return found
-
-    def _take_token(self) -> bool:
-        with self._turn:
-            now = time.monotonic()
-            self._tokens = min(MISS_BURST, self._tokens + (now - self._tokens_at) * MISSES_PER_SECOND)
-            self._tokens_at = now
-            if self._tokens < 1:
-                return False
-            self._tokens -= 1
-            return True
 
     # --- freshness ------------------------------------------------------------------------------------------------
 
@@ -145,7 +129,7 @@ class SnapshotStore:
             self._stopping.clear()
             self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
             self._thread.start()
-            threading.Thread(target=self._build, args=(self._unbuilt,), name="snapshot-contexts", daemon=True).start()
+            self._builder.start()
             self._turn.wait_for(lambda: self._done > 0, wait)
 
     def stop(self) -> None:
@@ -153,7 +137,7 @@ class SnapshotStore:
         thread = self._thread
         self._stopping.set()
         self._wake.set()
-        self._unbuilt.put(None)
+        self._builder.stop()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=10)
         self._catalogue, self._revision = Catalogue(), -1
@@ -245,7 +229,8 @@ class SnapshotStore:
                 if snapshot is None:
                     gone.add(pk)
                 else:
-                    self._prepare(snapshot)
+                    if self._thread is not None:
+                        self._builder.prepare(snapshot, ahead=self._loaded)
                     loaded.append(snapshot)
             if loaded or gone or sweep:
                 self._catalogue = self._catalogue.updated(loaded, gone=gone, organizations=organizations)
@@ -254,28 +239,9 @@ class SnapshotStore:
             if sweep:
                 self._swept_at = time.monotonic()
 
-    def _prepare(self, snapshot: Snapshot) -> None:
-        """Builds the contexts that will be asked for: a while before the snapshot is served, the rest beside it."""
-        if self._thread is None:
-            return
-        cells = snapshot.worth_building()
-        if self._loaded and len(snapshot.config.allowed) <= BUILD_AHEAD_VARIANTS:
-            until = time.monotonic() + BUILD_SECONDS
-            while cells and time.monotonic() < until:
-                snapshot.cell(cells.pop(0))
-        for codes in cells:
-            self._unbuilt.put((snapshot, codes))
-
-    def _build(self, unbuilt: "SimpleQueue[tuple[Snapshot, Codes] | None]") -> None:
-        """The second thread: a large design's contexts take seconds, which must not delay the next poll."""
-        while (task := unbuilt.get()) is not None:
-            snapshot, codes = task
-            try:
-                newest = self._catalogue.by_id.get(snapshot.id)
-                if newest is None or newest.revision <= snapshot.revision:
-                    snapshot.cell(codes)
-            except Exception:
-                log.exception("context_not_built", optimization_id=snapshot.id, codes=codes)
+    def _is_outdated(self, snapshot: Snapshot) -> bool:
+        newest = self._catalogue.by_id.get(snapshot.id)
+        return newest is not None and newest.revision > snapshot.revision
 
     def _note_failure(self, error: Exception) -> None:
         now = time.monotonic()
