@@ -30,7 +30,7 @@ class EmpiricalBayes:
         if residuals is not None:
             count, guess = residuals
             order, size, guesses = [*order, len(orders)], np.append(size, count), np.append(guesses, guess)
-        self.size = size
+        self._size = size
         self._order = np.array(order, np.int64)
         self._groups = np.bincount(self._order)
         self._alone = self._groups[self._order] == 1
@@ -53,12 +53,12 @@ class EmpiricalBayes:
             squares: q per group.
             spread: sum of the posterior variances per group.
         """
-        doubt = np.minimum(spread / np.maximum(self.size, 1.0), variances)
+        doubt = np.minimum(spread / np.maximum(self._size, 1.0), variances)
         known = 1.0 - doubt / variances
-        updated = first = self._fixed_point(squares, self.size * known)
+        updated = first = self._fixed_point(squares, self._size * known)
         for _ in range(_FURTHER_STEPS):
             shrunk = known + doubt / updated
-            updated = self._fixed_point(squares / shrunk**2, self.size * (known / shrunk))
+            updated = self._fixed_point(squares / shrunk**2, self._size * (known / shrunk))
         move, earlier = np.log(updated / variances), self._earlier
         if earlier is not None:
             back = move * earlier < 0

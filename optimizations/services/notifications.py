@@ -30,12 +30,15 @@ def admins(organization: Organization) -> list[str]:
 
 
 def mail_violation(guardrail: Guardrail, recipient: str) -> bool:
-    """Writes to one admin: a letter each, nobody sees the others' addresses. Goes nowhere without a mail server.
+    """Writes to one admin: a letter each, nobody sees the others' addresses. Goes nowhere without a mail server, nor to
+    somebody who has ceased to be an admin.
 
     Raises:
         OSError: the mail server is away or refuses.
     """
     optimization = guardrail.optimization
+    if recipient not in admins(optimization.organization):
+        return False
     paused = "The baseline is now served to everyone until somebody resumes it.\n" if optimization.paused_at else ""
     sent = send_mail(
         f"Guardrail violated: {_line(guardrail.metric.name)} in {_line(optimization.name)}",

@@ -17,6 +17,7 @@ from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
 
 from levered_site.errors import InvalidRequest, Unavailable
+from levered_site.organizations.models import Role
 from optimizations import tasks
 from optimizations.models import Guardrail
 from tests.conftest import Tenant
@@ -140,6 +141,15 @@ def test_a_mail_server_that_is_away_is_asked_again_for_each_letter(acme: Tenant,
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert tasks.mail_violation(*task["args"]) is True
     assert [letter.to for letter in mail.outbox] == [[told]]
+
+
+def test_nobody_is_told_who_is_no_admin_any_more(acme: Tenant, globex: Tenant) -> None:
+    guardrail = str(make_guardrail(acme).pk)
+    stranger, former = globex.user(), acme.user()
+    former.memberships.update(role=Role.MEMBER)
+    for somebody in (stranger, former):
+        assert tasks.mail_violation(guardrail, somebody.email, 1) is False
+    assert (mail.outbox, due()) == ([], [])
 
 
 def test_a_guardrail_that_is_gone_is_not_told_of(acme: Tenant) -> None:
