@@ -1,5 +1,6 @@
 """`manage.py simulate`: the served policy on seeded worlds, with its regret."""
 
+from math import isnan
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -34,10 +35,15 @@ class Command(BaseCommand):
                 row.format(
                     found["environment"],
                     f"{found['seeds']:.0f}",
-                    f"{found['ratio']:.3f}",
-                    f"{found['standard_error']:.3f}",
-                    f"{found['late']:.3f}",
+                    _decimals(found["ratio"]),
+                    _decimals(found["standard_error"]),
+                    _decimals(found["late"]),
                     f"{100 * float(found['best_share']):.0f} %",
                     f"{100 * float(found['top_share']):.0f} %",
                 )
             )
+
+
+def _decimals(value: float | str) -> str:
+    """One run has no error, and a world without differences no regret."""
+    return "–" if isnan(float(value)) else f"{float(value):.3f}"
