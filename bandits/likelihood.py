@@ -12,6 +12,7 @@ Reward = Literal["bool", "numeric"]
 
 # Least error of the mean reward, in units of the prior: more could not be told beside the prior in 64 bits.
 _PRECISE = 1e-6
+_SPREAD = 0.3  # of the variants' means around their own, relative to it: about what the prior guesses
 
 
 class Likelihood(Protocol):
@@ -83,8 +84,8 @@ class Gaussian:
             return cls(cells.n, cells.total, 0.0, 101.0, 1.0, 1.0)
         mean = float(cells.total.sum()) / exposures
         noise = _noise_variance(cells, mean, exposures)
-        # effects are judged relative to the mean, or to its error where the mean is lost in noise
-        scale = max(abs(mean), 2.0 * float(np.sqrt(noise / exposures)), 1e-12)
+        # effects are judged relative to a mean, or to its error where the mean is lost in noise
+        scale = max(abs(_typical_mean(cells, mean, noise)), 2.0 * float(np.sqrt(noise / exposures)), 1e-12)
         noise = max(noise, _PRECISE**2 * exposures * scale**2)
         return cls(cells.n, cells.total, mean, (10.0 * scale) ** 2, scale, noise)
 
@@ -107,3 +108,16 @@ def _noise_variance(cells: Cells, mean: float, exposures: float) -> float:
     if within <= negligible:
         within = spread if spread > negligible else max(mean_square, 1e-12)
     return within
+
+
+def _typical_mean(cells: Cells, mean: float, noise: float) -> float:
+    """The mean over variants, each weighing what is known of it (DerSimonian and Laird 1986).
+
+    The mean over exposures is that of the variants that are served most, and grows as the policy learns: effects would
+    be guessed larger and larger.
+    """
+    n, total = cells.by_seen(cells.n), cells.by_seen(cells.total)
+    spread = (_SPREAD * mean) ** 2
+    weights = spread / (spread * n + noise)
+    weight = float(np.sum(weights * n))
+    return float(np.sum(weights * total)) / weight if weight > 0 else mean

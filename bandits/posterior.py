@@ -31,7 +31,7 @@ class Posterior:
         seen: (V,) variants with observations; residual, residual_precision (h), weight (W): (V,);
             environment: E, (V, M - design coefficients). B_v = W_v (design row) + E_v.
         variances: tau^2 per group of effects; residual_variance: tau_u^2 of a variant never shown.
-        scale: unit of the prior on the link scale: 1 for bool, the size of the mean reward for numeric.
+        scale: unit of the prior on the link scale: 1 for bool, the size of the variants' mean reward for numeric.
         periods: (P,) period labels; period_weights: (P,) their share of the exposures.
         contexts: (R, context factors) observed context cells; context_weights: (R,) their share of the exposures.
         variant_n, variant_total: (n_variants,) exposures and summed rewards.

@@ -14,7 +14,7 @@ class Prior:
     """Prior guesses of effect sizes and how firmly they are held.
 
     The guesses are standard deviations of an effect in a typical cell, on the log-odds scale; for numeric rewards they
-    are relative to the size of the mean reward. Each variance tau^2 has an inverse-gamma prior with this mode-like
+    are relative to the variants' mean reward. Each variance tau^2 has an inverse-gamma prior with this mode-like
     guess, which keeps it away from 0: a collapse cannot end exploration. Interactions are guessed small: where they are
     absent, as they often are, a large guess costs more than a small one costs where they are present.
 

@@ -60,7 +60,7 @@ def test_the_variances_are_a_fixed_point_of_the_marginal_likelihood(observe):
     joint = np.hstack([X, np.eye(len(problem.seen))[problem.seen_of_cell]])
     n, total = problem.n, problem.total
     noise = (problem.total_squares - total**2 / n).sum() / (n - 1).sum()
-    scale = abs(total.sum() / n.sum())
+    scale = posterior.scale
     free = problem.seen != 0
     baseline = (0.3 * scale) ** 2
 
@@ -124,6 +124,19 @@ def test_numeric_fits_do_not_depend_on_the_unit(observe):
     cents = Observations(rows.variant, rows.context, rows.period, rows.n, 100 * rows.total, 1e4 * rows.total_squares)
     first, second = (fit(design, each, reward="numeric") for each in (rows, cents))
     assert np.allclose(100 * expected_reward(first, ()), expected_reward(second, ()), rtol=1e-9)
+
+
+def test_what_is_served_most_is_not_the_measure_of_all_effects():
+    """Of six variants one brings three times as much; the prior's unit hardly grows while it gets all the traffic."""
+    design, means = Design([3, 2]), np.array([1.0, 1.0, 1.0, 3.0, 1.0, 1.0])
+
+    def scale(n):
+        return fit(design, cells(np.arange(6), n, n * means, n * (means**2 + 4.0)), reward="numeric").scale
+
+    even, served = np.full(6, 1000.0), np.array([1000.0, 200, 200, 100_000, 200, 200])
+    assert np.isclose(scale(even), means.mean())
+    assert np.sum(served * means) / served.sum() > 2.9
+    assert scale(served) < 1.5
 
 
 def test_exposures_that_count_in_part_leave_the_rate_unbiased():
