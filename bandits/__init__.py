@@ -8,6 +8,7 @@
     readout(report, shares=table.shares, holdout=0.1, rng=np.random.default_rng(7))
 
 From the bottom up: `design`, `observations`; `coding`, `gram`, `cells` (the model matrix, never formed); `prior`,
-`likelihood`, `laplace`, `posterior`; `draws`, `thompson`, `expected` (serving); `quadrature`, `effects`, `readout`,
-`lift` (reporting); `assignment`, `capping`, `maturity` (rules that extraction and serving share).
+`likelihood`, `empirical_bayes`, `laplace`, `posterior`; `draws`, `thompson`, `expected` (serving); `quadrature`,
+`effects`, `readout`, `lift` (reporting); `assignment`, `capping`, `maturity` (rules that extraction and serving
+share).
 """
