@@ -19,8 +19,8 @@ class EmpiricalBayes:
 
     Args:
         groups: the G groups of coefficients.
-        guesses: prior standard deviation per group, (G,).
-        residuals: how many residuals have the variance that is learned, and its guess; None for a model without.
+        guesses: s^2 per group, (G,).
+        residuals: how many residuals have the variance that is learned, and its s^2; None for a model without.
     """
 
     def __init__(self, groups: Groups, prior: Prior, guesses: FloatArray, residuals: tuple[int, float] | None) -> None:
@@ -35,8 +35,8 @@ class EmpiricalBayes:
         self._groups = np.bincount(self._order)
         self._alone = self._groups[self._order] == 1
         self._order_shape, self._term_shape = 2 * prior.order_shape, 2 * prior.term_shape
-        # every group of an order has the same guess, so the mean of the squares is that square
-        self._guess = self._order_shape * sums(self._order, guesses**2, len(self._groups)) / self._groups
+        # every group of an order has the same guess, so their mean is that guess
+        self._guess = self._order_shape * sums(self._order, guesses, len(self._groups)) / self._groups
         self._earlier: FloatArray | None = None
 
     def step(self, variances: FloatArray, squares: FloatArray, spread: FloatArray) -> tuple[FloatArray, float]:

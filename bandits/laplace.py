@@ -25,9 +25,7 @@ class Settings:
     """How a fit is done; see `bandits.posterior.fit`."""
 
     prior: Prior
-    random_walk: bool
     residuals: bool
-    empirical_bayes: bool
     max_iterations: int
     variance_tolerance: float
     predictor_tolerance: float
@@ -73,22 +71,25 @@ class Fitted:
     converged: bool
 
 
-def laplace(cells: Cells, likelihood: Likelihood, groups: Groups, state: State, settings: Settings) -> Fitted:
-    """Newton steps on (beta, u), each followed by one empirical-Bayes step on the variances."""
-    prior, scale = settings.prior, likelihood.scale
-    guesses = groups.guesses(prior, random_walk=settings.random_walk) * scale
-    residuals = (int(np.sum(cells.seen != 0)), prior.residual * scale) if settings.residuals else None
-    bayes = EmpiricalBayes(groups, prior, guesses, residuals)
-    converged, changed = False, np.inf if settings.empirical_bayes else 0.0
+def laplace(
+    cells: Cells,
+    likelihood: Likelihood,
+    groups: Groups,
+    state: State,
+    bayes: EmpiricalBayes | None,
+    settings: Settings,
+) -> Fitted:
+    """Newton steps on (beta, u), each followed by a step of the variances; without `bayes` those stay."""
+    converged, changed = False, 0.0 if bayes is None else np.inf
     iteration = 0
     curvature: Curvature | None = None
     while iteration < settings.max_iterations and not converged:
         iteration += 1
         precision = groups.precision(state.variances, 1.0 / likelihood.intercept_variance)
-        residual_precision = _residual_precision(cells, state.residual_variance, scale, settings)
+        residual_precision = _residual_precision(cells, state.residual_variance, likelihood.scale, settings)
         curvature, moved = _newton_step(cells, likelihood, state, precision, residual_precision)
         settled = moved < settings.predictor_tolerance
-        if settings.empirical_bayes and not (settled and changed < settings.variance_tolerance):
+        if bayes is not None and not (settled and changed < settings.variance_tolerance):
             changed = _variance_step(cells, groups, state, curvature, bayes, settings)
         converged = settled and changed < settings.variance_tolerance
     if curvature is None:

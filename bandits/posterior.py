@@ -10,6 +10,7 @@ from bandits.arrays import FloatArray, IntArray
 from bandits.cells import Blocks, Cells, PeriodCoding, period_columns
 from bandits.coding import Terms, terms_of
 from bandits.design import Design
+from bandits.empirical_bayes import EmpiricalBayes
 from bandits.gram import sums
 from bandits.inverse import inverse_root
 from bandits.laplace import Fitted, Settings, State, laplace
@@ -149,18 +150,18 @@ def fit(
     random_walk = periods == "random_walk"
     settings = Settings(
         prior=prior,
-        random_walk=random_walk,
         residuals=residuals and design.n_variants > 1,
-        empirical_bayes=empirical_bayes,
         max_iterations=max_iterations or (80 if random_walk else 25),
         variance_tolerance=variance_tolerance,
         predictor_tolerance=predictor_tolerance,
     )
     groups = Groups.of(cells.blocks)
-    state = _start(cells, likelihood, groups, settings)
+    state = _start(cells, likelihood, groups.guesses(prior, random_walk=random_walk), settings)
+    bayes = _empirical_bayes(cells, groups, state, settings) if empirical_bayes else None
     if warm_start is not None and _same_model(warm_start, design, reward):
         _warm(state, cells, groups, warm_start, likelihood.scale)
-    return _posterior(design, reward, periods, cells, likelihood, laplace(cells, likelihood, groups, state, settings))
+    fitted = laplace(cells, likelihood, groups, state, bayes, settings)
+    return _posterior(design, reward, periods, cells, likelihood, fitted)
 
 
 def _same_model(earlier: Posterior, design: Design, reward: Reward) -> bool:
@@ -169,12 +170,20 @@ def _same_model(earlier: Posterior, design: Design, reward: Reward) -> bool:
     return old.factors == design.factors and old.contexts == design.contexts and earlier.reward == reward
 
 
-def _start(cells: Cells, likelihood: Likelihood, groups: Groups, settings: Settings) -> State:
+def _start(cells: Cells, likelihood: Likelihood, guesses: FloatArray, settings: Settings) -> State:
+    """Where nothing is known yet: no effects, and the variances as guessed."""
     coefficients = np.zeros(cells.blocks.size)
     coefficients[cells.blocks.design.start] = likelihood.center
-    guesses = groups.guesses(settings.prior, random_walk=settings.random_walk) * likelihood.scale
+    variances = (guesses * likelihood.scale) ** 2
     residual_variance = (settings.prior.residual * likelihood.scale) ** 2 if settings.residuals else 0.0
-    return State(coefficients, np.zeros(len(cells.seen)), guesses**2, residual_variance)
+    return State(coefficients, np.zeros(len(cells.seen)), variances, residual_variance)
+
+
+def _empirical_bayes(cells: Cells, groups: Groups, start: State, settings: Settings) -> EmpiricalBayes:
+    """Learns the variances around those of the start."""
+    others = int(np.sum(cells.seen != 0))
+    residuals = (others, start.residual_variance) if settings.residuals else None
+    return EmpiricalBayes(groups, settings.prior, start.variances, residuals)
 
 
 def _warm(state: State, cells: Cells, groups: Groups, earlier: Posterior, scale: float) -> None:

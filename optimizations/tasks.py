@@ -18,7 +18,7 @@ from optimizations.services.training import has_new_data, train
 from optimizations.states import ModelStatus, Status
 
 log = structlog.get_logger("levered.tasks")
-RETRY_MINUTES = (1, 5, 30, 120, 480)
+RETRY_MINUTES = (1, 5, 30, 120, 480)  # a server may be away for a night; news of harm must not be lost by that
 
 
 def train_due_models() -> int:

@@ -15,7 +15,7 @@ GUESS, INFORMATION = 0.2, 40.0
 def learn(raw):
     """Variance of a group of orthogonal coefficients whose data say N(raw, 1 / INFORMATION), and the steps it took."""
     groups = Groups(("main",), ((0,),), np.zeros(len(raw), int), np.array([len(raw)]))
-    bayes = EmpiricalBayes(groups, Prior(), np.array([GUESS]), None)
+    bayes = EmpiricalBayes(groups, Prior(), np.array([GUESS**2]), None)
     variances, change, steps = np.array([GUESS**2]), np.inf, 0
     while change > 1e-8:
         shrunk = INFORMATION / (INFORMATION + 1 / variances)
